@@ -1,0 +1,1 @@
+"""What runs: data preparation, engines under supervision, scores."""

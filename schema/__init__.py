@@ -1,0 +1,1 @@
+"""The recipe language: text to a frozen, typed `Recipe`."""
