@@ -1,0 +1,97 @@
+"""What every model of the language shares: strictness, names and quantities with units."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+NAME = r"^[a-z0-9]+([_-][a-z0-9]+)*$"
+SIZE = r"^\d+(\.\d+)? ?([KMGT]i?B|B)$"
+CADENCE = r"^([1-9]\d* steps?|epoch|end)$"
+REFERENCE = r"^[a-z0-9]+([_-][a-z0-9]+)*(\.[a-z0-9]+([_-][a-z0-9]+)*)?$"
+
+
+def _notes_allowed(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that any map may carry `x-…` notes; the reader strips them before the models see them."""
+    if schema.get("additionalProperties") is False:
+        schema["patternProperties"] = {"^x-": {}}
+
+
+class Model(BaseModel):
+    """A frozen map of the language: unknown fields and inexact types are errors."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        defer_build=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=_notes_allowed,
+        protected_namespaces=(),
+    )
+
+
+def _matches(pattern: str, code: str, message: str, help: str) -> AfterValidator:
+    """A validator for text of one form. Its error carries the diagnostic's code and help."""
+    expression = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if expression.match(text) is None or text.endswith("\n"):
+            raise PydanticCustomError(code, message, {"help": help})
+        return text
+
+    return AfterValidator(check)
+
+
+def _text(pattern: str, code: str, message: str, help: str, examples: list[str]) -> Any:
+    return Annotated[
+        str,
+        Field(json_schema_extra={"pattern": pattern, "examples": examples}),
+        _matches(pattern, code, message, help),
+    ]
+
+
+Name = _text(
+    NAME, "R0107", "this is not a name", "write lower-case letters and digits, joined by `-` or `_`", ["animals-lora"]
+)
+Reference = _text(
+    REFERENCE,
+    "R0107",
+    "this is not a reference",
+    "write the name of a stage or model, or `STAGE.SPLIT` for prepared data",
+    ["data.train"],
+)
+Size = _text(SIZE, "R0106", "this is not a size with a unit", "write a number and a unit, such as `24GiB`", ["24GiB"])
+Cadence = _text(
+    CADENCE,
+    "R0106",
+    "this is not a cadence with a unit",
+    "write `500 steps`, `epoch` or `end`",
+    ["500 steps", "epoch", "end"],
+)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def size_in_bytes(size: str) -> int:
+    """Bytes of a `Size`: decimal units count in thousands, binary ones in 1,024s.
+
+    >>> size_in_bytes("24GiB")
+    25769803776
+    """
+    number, unit = re.fullmatch(r"([\d.]+) ?(\w+)", size).groups()  # type: ignore[union-attr]
+    return int(float(number) * _BYTES[unit])
+
+
+def steps_of(cadence: str) -> int | None:
+    """The number of steps of a `Cadence`, or None where it counts epochs or only the end."""
+    head = cadence.split(" ")[0]
+    return int(head) if head.isdigit() else None

@@ -1,0 +1,20 @@
+"""Data sets: one file for each kind. `Dataset` is any of them, told apart by `kind`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schema.datasets.digits import Digits
+from schema.datasets.hub import HubDataset
+from schema.datasets.image_folder import ImageFolder
+from schema.datasets.shapes import Shapes
+from schema.datasets.tables import Csv, Jsonl, Parquet
+
+KINDS = (ImageFolder, Jsonl, Csv, Parquet, HubDataset, Digits, Shapes)
+
+Dataset = Annotated[
+    ImageFolder | Jsonl | Csv | Parquet | HubDataset | Digits | Shapes,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,60 @@
+"""What all data sets share: the question that is asked, the hold-out, and what happens to bad rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schema.base import Model
+
+FRACTION_OF_ROWS = Field(0.0, ge=0, lt=1)
+
+
+class Split(Model):
+    """How rows are held out. The same seed and rows always give the same split."""
+
+    validation: float = FRACTION_OF_ROWS
+    """The share of rows in `validation`."""
+    test: float = FRACTION_OF_ROWS
+    """The share of rows in `test`."""
+    stratify: bool = True
+    """Keep the shares of the classes equal in every split, where rows have a class."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The splits that have rows: `train` always has."""
+        held_out = (name for name in ("validation", "test") if getattr(self, name) > 0)
+        return ("train", *held_out)
+
+
+class DatasetBase(Model):
+    """Fields of every kind of data set."""
+
+    prompt: str | None = None
+    """The user's message for rows that bring none of their own."""
+    system: str | None = None
+    """The system message for rows that bring none of their own."""
+    split: Split = Split()
+    """What is held out of training."""
+    on_bad: Literal["error", "skip"] = "error"
+    """A bad row ends the stage, or is counted in the report and left out."""
+
+
+class LocalDataset(DatasetBase):
+    """A data set that lies in the project, or elsewhere under a name that the machine file maps."""
+
+    path: str = Field(min_length=1)
+    """A file or folder, relative to the project's root."""
+    external: bool = False
+    """The path is absolute and the same on every machine that runs this recipe."""
+
+
+class Columns(Model):
+    """Which column of a table plays which part."""
+
+    prompt: str | None = None
+    answer: str | None = None
+    label: str | None = None
+    image: str | None = None
+    system: str | None = None

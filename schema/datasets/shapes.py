@@ -1,0 +1,23 @@
+"""Coloured shapes drawn on the spot, for smoke variants of recipes whose pictures cannot be shipped.
+
+animals: {kind: shapes, classes: [cat, dog], per_class: 6, size: 56}
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schema.base import Positive
+from schema.datasets.base import DatasetBase
+
+
+class Shapes(DatasetBase):
+    """One shape and colour for each class; the same seed draws the same pictures."""
+
+    kind: Literal["shapes"]
+    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
+    per_class: Positive = 6
+    size: int = Field(56, ge=8, le=1024)
+    """Width and height in pixels."""

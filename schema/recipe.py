@@ -1,0 +1,39 @@
+"""The recipe: models, data sets, hardware and the stages that turn them into a result."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from schema.base import Model, Name
+from schema.datasets import Dataset
+from schema.hardware import Hardware
+from schema.models import ModelSpec
+from schema.stages import AnyStage
+
+VERSION = 1
+Overlay = dict[str, JsonValue]
+
+
+class Recipe(Model):
+    """One recipe, as it stands in its file or, after composition, as one instance of it."""
+
+    version: Literal[1]
+    """Version of the language."""
+    name: Name
+    """Names the folders `pipelines/NAME` and `outputs/NAME`."""
+    description: str = ""
+    seed: int = Field(42, ge=0, lt=2**32)
+    """Seed of splits, initialisation, order and sampling."""
+    extends: Annotated[tuple[str, ...], Field()] = ()
+    """Files that this one builds on, relative to it. Maps merge, lists replace."""
+    models: dict[Name, ModelSpec] = {}
+    datasets: dict[Name, Dataset] = {}
+    hardware: Hardware = Hardware()
+    stages: dict[Name, AnyStage] = Field(min_length=1)
+    """The steps, in any order; references between them make the graph."""
+    variants: dict[Name, Overlay] = {}
+    """Named overlays of this recipe; each compiles to `pipelines/NAME/VARIANT`."""
+    axes: dict[Name, tuple[Name, ...]] = {}
+    """Groups of variants; the recipe also stands for every combination of one variant from each group."""

@@ -1,0 +1,24 @@
+"""Stage kinds: one file for each, with its model, its docstring and its example. `AnyStage` is any of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schema.stage import Stage
+from schema.stages.classify import Classify
+from schema.stages.evaluate import Evaluate
+from schema.stages.merge import Merge
+from schema.stages.predict import Predict
+from schema.stages.prepare import Prepare
+from schema.stages.sft import Sft
+
+__all__ = ["KINDS", "AnyStage", "Classify", "Evaluate", "Merge", "Predict", "Prepare", "Sft", "Stage"]
+
+KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Merge, Predict, Evaluate)
+
+AnyStage = Annotated[
+    Prepare | Sft | Classify | Merge | Predict | Evaluate,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,20 @@
+"""Fine-tuning with a classification head instead of generated text.
+
+train: {kind: classify, model: base, data: data.train, classes: 10, tuner: {kind: full}, batch: {global: 32, micro: 32}}
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schema.training import TrainingStage
+
+
+class Classify(TrainingStage):
+    """Trains on rows that were prepared with `task: classify`; hands over a model with a head, or an adapter and a head."""
+
+    kind: Literal["classify"]
+    classes: int = Field(ge=2)
+    """How many classes the head tells apart."""

@@ -1,0 +1,24 @@
+"""Score predictions.
+
+scores: {kind: evaluate, predictions: answers, metrics: [accuracy, f1, precision, recall]}
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schema.base import Name
+from schema.stage import Stage
+
+Metric = Literal["accuracy", "f1", "precision", "recall"]
+
+
+class Evaluate(Stage):
+    """Hands over `metrics.json` (macro, micro and weighted averages), `report.json` (each class) and `confusion.csv`."""
+
+    kind: Literal["evaluate"]
+    predictions: Name
+    """A `predict` stage."""
+    metrics: tuple[Metric, ...] = Field(("accuracy", "f1", "precision", "recall"), min_length=1)

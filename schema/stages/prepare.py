@@ -1,0 +1,21 @@
+"""Read a data set, check every row, hold some out, and write what engines read.
+
+data: {kind: prepare, dataset: animals}
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schema.base import Name
+from schema.stage import Stage
+
+
+class Prepare(Stage):
+    """Hands over `train`, and `validation` and `test` where the data set's `split` holds rows out."""
+
+    kind: Literal["prepare"]
+    dataset: Name
+    """A name in `datasets`."""
+    task: Literal["generate", "classify"] = "generate"
+    """Rows with an answer to write, or with a class to choose."""

@@ -1,0 +1,158 @@
+"""What all training stages share: data, optimizer, batch, length, cadences and where the engine runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
+
+from schema.base import Cadence, Model, Positive, Reference
+from schema.models import Dtype
+from schema.stage import Stage
+from schema.tuner import LoraTuner, Tuner
+
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class Source(Model):
+    """One of several data sets of a stage."""
+
+    data: Reference
+    """`STAGE.SPLIT` of a `prepare` stage."""
+    weight: float | None = Field(None, gt=0)
+    """Its share of the draws; all sources of a stage have one, or none has."""
+    count: Positive | None = None
+    """So many rows of it, drawn by the seed; more than it has repeats rows."""
+
+
+def _one_or_many(value: Any) -> Any:
+    return [{"data": value}] if isinstance(value, str) else value
+
+
+_REFERENCE_SCHEMA = {"type": "string", "examples": ["data.train"]}
+Sources = Annotated[
+    tuple[Source, ...],
+    Field(min_length=1, strict=False),  # a validator in front hides from pydantic that the list came from JSON
+    BeforeValidator(
+        _one_or_many,
+        json_schema_input_type=Annotated[str, WithJsonSchema(_REFERENCE_SCHEMA)]
+        | Annotated[tuple[Source, ...], Field(min_length=1)],
+    ),
+]
+
+
+class Optimizer(Model):
+    """The optimizer and its schedule. Defaults are ms-swift's of version 4.6."""
+
+    name: str = Field("adamw_torch_fused", min_length=1)
+    """transformers' name of the optimizer."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate; 1e-4 for adapters and 1e-5 for full fine-tunes when absent."""
+    vision_learning_rate: float | None = Field(None, gt=0)
+    """Another peak for the vision tower."""
+    aligner_learning_rate: float | None = Field(None, gt=0)
+    """Another peak for the aligner."""
+    schedule: Literal[
+        "cosine", "linear", "constant", "constant_with_warmup", "polynomial", "cosine_with_restarts", "inverse_sqrt"
+    ] = "cosine"
+    warmup_ratio: float = Field(0.05, ge=0, lt=1)
+    """The share of the steps in which the learning rate rises."""
+    warmup_steps: int | None = Field(None, ge=0)
+    """The steps in which it rises, instead of a share."""
+    weight_decay: NonNegative = 0.1
+    betas: Annotated[tuple[float, float], Field()] = (0.9, 0.95)
+    """Decay rates of Adam's running moments."""
+    epsilon: float = Field(1e-8, gt=0)
+    max_grad_norm: NonNegative = 1.0
+    """Gradients are clipped to this norm."""
+
+
+class Batch(Model):
+    """`global` is what the optimizer sees at a step; accumulation is derived: global / (micro × gpus × nodes)."""
+
+    global_: Positive = Field(alias="global")
+    """Examples of one optimizer step, over all processes."""
+    micro: Positive = 1
+    """Examples of one forward pass of one process."""
+
+
+class Evaluation(Model):
+    """The validation loss during training."""
+
+    data: Sources | None = None
+    """What is evaluated; nothing when absent."""
+    every: Cadence = "epoch"
+    micro_batch: Positive = 1
+    """Examples of one forward pass of one process."""
+
+
+class Checkpoints(Model):
+    """When checkpoints are written, how many stay, and which one the next stage gets."""
+
+    every: Cadence = "epoch"
+    keep: Positive = 2
+    select: Literal["last", "best"] = "last"
+    """The checkpoint that goes on."""
+    metric: str = Field("eval_loss", min_length=1)
+    """What `best` is measured by."""
+    higher_is_better: bool = False
+
+
+class EarlyStopping(Model):
+    """End when the metric of `checkpoints` has not improved for so many evaluations."""
+
+    patience: Positive
+    threshold: NonNegative = 0.0
+    """What counts as an improvement."""
+
+
+class Logging(Model):
+    """What is written down while it trains. Nothing here can change the result."""
+
+    every: Cadence = "5 steps"
+    trackers: tuple[Literal["tensorboard", "swanlab", "wandb"], ...] = ("tensorboard",)
+    project: str | None = None
+    """The tracker's project."""
+
+
+class EngineArgs(Model):
+    """Which engine trains, and options of it that the language has no field for."""
+
+    name: Literal["ms-swift"] = "ms-swift"
+    args: dict[str, JsonValue] = {}
+    """Option → value, checked against the engine's recorded signature."""
+
+
+DeepSpeed = Literal["zero0", "zero1", "zero2", "zero3", "zero1-offload", "zero2-offload", "zero3-offload"]
+
+
+class TrainingStage(Stage):
+    """Fields of every training stage."""
+
+    model: Reference
+    """A name in `models`, or a stage that hands over a model."""
+    data: Sources
+    """What is trained on: `STAGE.SPLIT`, or a list of them with weights or counts."""
+    tuner: Tuner = LoraTuner(kind="lora")
+    optimizer: Optimizer = Optimizer()
+    batch: Batch = Batch(**{"global": 16})
+    epochs: float = Field(1.0, gt=0)
+    max_steps: Positive | None = None
+    """End after so many optimizer steps, whatever `epochs` says."""
+    max_length: Positive = 2048
+    """Tokens of an example."""
+    too_long: Literal["error", "drop", "left", "right"] = "error"
+    """What happens to an example beyond `max_length`: the run ends, it is dropped, or it is cut at that side."""
+    packing: bool = False
+    """Several short examples share a sequence; needs flash attention."""
+    precision: Dtype | None = None
+    """The number format of training; the model's when absent."""
+    gradient_checkpointing: bool = True
+    """Compute activations twice to save memory."""
+    deepspeed: DeepSpeed | None = None
+    """Shard optimizer state (zero1), gradients (zero2) and weights (zero3) over processes (arXiv:1910.02054)."""
+    evaluation: Evaluation = Evaluation()
+    checkpoints: Checkpoints = Checkpoints()
+    early_stopping: EarlyStopping | None = None
+    logging: Logging = Logging()
+    engine: EngineArgs = EngineArgs()
