@@ -1,0 +1,1 @@
+"""Random tiny vision-language models with the shape, token ids and processor of the real families."""
