@@ -29,10 +29,14 @@ class Model(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         defer_build=True,
-        use_attribute_docstrings=True,
         json_schema_extra=_notes_allowed,
         protected_namespaces=(),
     )
+
+
+def default(model: type[Model]) -> Any:
+    """A field's default: the model with its own defaults. Made without validation, which would build a validator for it."""
+    return Field(default_factory=model.model_construct)
 
 
 def _matches(pattern: str, code: str, message: str, help: str) -> AfterValidator:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from schema.base import Model, Name
+from schema.base import Model, Name, default
 from schema.datasets import Dataset
 from schema.hardware import Hardware
 from schema.models import ModelSpec
@@ -30,7 +30,7 @@ class Recipe(Model):
     """Files that this one builds on, relative to it. Maps merge, lists replace."""
     models: dict[Name, ModelSpec] = {}
     datasets: dict[Name, Dataset] = {}
-    hardware: Hardware = Hardware()
+    hardware: Hardware = default(Hardware)
     stages: dict[Name, AnyStage] = Field(min_length=1)
     """The steps, in any order; references between them make the graph."""
     variants: dict[Name, Overlay] = {}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
-from schema.base import Cadence, Model, Positive, Reference
+from schema.base import Cadence, Model, Positive, Reference, default
 from schema.models import Dtype
 from schema.stage import Stage
 from schema.tuner import LoraTuner, Tuner
@@ -70,7 +70,7 @@ class Optimizer(Model):
 class Batch(Model):
     """`global` is what the optimizer sees at a step; accumulation is derived: global / (micro × gpus × nodes)."""
 
-    global_: Positive = Field(alias="global")
+    global_: Positive = Field(16, alias="global")
     """Examples of one optimizer step, over all processes."""
     micro: Positive = 1
     """Examples of one forward pass of one process."""
@@ -133,9 +133,9 @@ class TrainingStage(Stage):
     """A name in `models`, or a stage that hands over a model."""
     data: Sources
     """What is trained on: `STAGE.SPLIT`, or a list of them with weights or counts."""
-    tuner: Tuner = LoraTuner(kind="lora")
-    optimizer: Optimizer = Optimizer()
-    batch: Batch = Batch(**{"global": 16})
+    tuner: Tuner = default(LoraTuner)
+    optimizer: Optimizer = default(Optimizer)
+    batch: Batch = default(Batch)
     epochs: float = Field(1.0, gt=0)
     max_steps: Positive | None = None
     """End after so many optimizer steps, whatever `epochs` says."""
@@ -151,8 +151,8 @@ class TrainingStage(Stage):
     """Compute activations twice to save memory."""
     deepspeed: DeepSpeed | None = None
     """Shard optimizer state (zero1), gradients (zero2) and weights (zero3) over processes (arXiv:1910.02054)."""
-    evaluation: Evaluation = Evaluation()
-    checkpoints: Checkpoints = Checkpoints()
+    evaluation: Evaluation = default(Evaluation)
+    checkpoints: Checkpoints = default(Checkpoints)
     early_stopping: EarlyStopping | None = None
-    logging: Logging = Logging()
-    engine: EngineArgs = EngineArgs()
+    logging: Logging = default(Logging)
+    engine: EngineArgs = default(EngineArgs)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schema.base import Model, Positive
+from schema.base import Model, Positive, default
 
 
 class Freeze(Model):
@@ -28,7 +28,7 @@ class Freeze(Model):
 class LoraTuner(Model):
     """Low-rank adapters (arXiv:2106.09685); with `bits`, on quantised base weights (QLoRA, arXiv:2305.14314)."""
 
-    kind: Literal["lora"]
+    kind: Literal["lora"] = "lora"
     rank: Positive = 8
     """Rank of the update matrices."""
     alpha: Positive = 32
@@ -49,14 +49,14 @@ class LoraTuner(Model):
     """Load the base weights quantised to so many bits (QLoRA)."""
     quantization: Literal["bnb", "hqq", "eetq", "quanto"] | None = None
     """The quantisation method that `bits` uses."""
-    freeze: Freeze = Freeze()
+    freeze: Freeze = default(Freeze)
 
 
 class FullTuner(Model):
     """All weights that are not frozen are trained."""
 
     kind: Literal["full"]
-    freeze: Freeze = Freeze()
+    freeze: Freeze = default(Freeze)
 
 
 Tuner = Annotated[LoraTuner | FullTuner, Field(discriminator="kind")]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schema.base import Model
+from schema.base import Model, default
 
 FRACTION_OF_ROWS = Field(0.0, ge=0, lt=1)
 
@@ -35,7 +35,7 @@ class DatasetBase(Model):
     """The user's message for rows that bring none of their own."""
     system: str | None = None
     """The system message for rows that bring none of their own."""
-    split: Split = Split()
+    split: Split = default(Split)
     """What is held out of training."""
     on_bad: Literal["error", "skip"] = "error"
     """A bad row ends the stage, or is counted in the report and left out."""

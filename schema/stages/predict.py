@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schema.base import Positive, Reference
+from schema.base import Positive, Reference, default
 from schema.stage import Stage
 from schema.training import EngineArgs
 
@@ -33,4 +33,4 @@ class Predict(Stage):
     """Tokens of a question and its answer."""
     parse: Literal["label", "exact", "none"] = "label"
     """Look for one class name in the answer, take the answer as it is, or parse nothing."""
-    engine: EngineArgs = EngineArgs()
+    engine: EngineArgs = default(EngineArgs)
