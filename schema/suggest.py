@@ -1,0 +1,71 @@
+"""What somebody meant by a name that is not known: the nearest known one, or our field for an engine's option.
+
+>>> nearest("learning_rat", ["learning_rate", "schedule"])
+'learning_rate'
+>>> advice("gradient_accumulation_steps", ["batch", "epochs"])
+'write `batch.global`: accumulation is derived from it'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from schema.synonyms import NOTES, SYNONYMS, VALUES
+
+__all__ = ["NOTES", "SYNONYMS", "VALUES", "advice", "nearest"]
+
+Loc = tuple[str | int, ...]
+
+
+def nearest(name: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str | None:
+    """The known name that was most likely meant, or what `synonyms` says of it; None when nothing is near."""
+    names = {_plain(k): k for k in known}
+    plain = _plain(name)
+    if plain in names:
+        return names[plain]
+    table = {_plain(k): v for k, v in (synonyms or {}).items()}
+    if plain in table:
+        return table[plain]
+    if close := _closest(plain, names, 0.6):
+        return names[close]
+    close = _closest(plain, table, 0.8)
+    return table[close] if close else None
+
+
+def advice(name: str, known: Iterable[str], here: Loc = ()) -> str:
+    """What to write instead of the unknown field `name` in the mapping at `here`; empty when nothing is near."""
+    target = nearest(name, known, SYNONYMS)
+    note = NOTES.get(_plain(name), "")
+    if target is None:
+        return note
+    return f"write `{_relative(target, here)}`" + (f": {note}" if note else "")
+
+
+def _relative(target: str, here: Loc) -> str:
+    """`optimizer.learning_rate` is `learning_rate` where we already stand in an `optimizer`."""
+    *parents, field = target.split(".")
+    tail = here[-len(parents) :]
+    inside = parents and len(tail) == len(parents) and all(p in (h, "NAME") for p, h in zip(parents, tail, strict=True))
+    return field if inside else target
+
+
+def _plain(name: str) -> str:
+    return name.strip().lstrip("-").replace("-", "_").lower()
+
+
+def _closest(name: str, known: Iterable[str], at_least: float) -> str | None:
+    from rapidfuzz.distance import OSA  # only here: an error is the only way to need it
+
+    if not name:
+        return None
+    scored = [(max(OSA.normalized_similarity(name, k), _shortened(name, k)), k) for k in known if k]
+    best = max(scored, key=lambda pair: pair[0], default=(0.0, ""))
+    return best[1] if best[0] >= at_least else None
+
+
+def _shortened(name: str, known: str) -> float:
+    """`attn` and `eval` are near `attention` and `evaluation`: all letters in order, the first three the same."""
+    if len(name) < 3 or name[:3] != known[:3]:
+        return 0.0
+    letters = iter(known)
+    return 0.7 if all(letter in letters for letter in name) else 0.0
