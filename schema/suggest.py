@@ -2,7 +2,7 @@
 
 >>> nearest("learning_rat", ["learning_rate", "schedule"])
 'learning_rate'
->>> advice("gradient_accumulation_steps", ["batch", "epochs"])
+>>> field_help("gradient_accumulation_steps", ["batch", "epochs"])
 'write `batch.global`: accumulation is derived from it'
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from schema.synonyms import NOTES, SYNONYMS, VALUES
 
-__all__ = ["NOTES", "SYNONYMS", "VALUES", "advice", "nearest"]
+__all__ = ["NOTES", "SYNONYMS", "VALUES", "field_help", "nearest"]
 
 Loc = tuple[str | int, ...]
 
@@ -32,8 +32,8 @@ def nearest(name: str, known: Iterable[str], synonyms: Mapping[str, str] | None 
     return table[close] if close else None
 
 
-def advice(name: str, known: Iterable[str], here: Loc = ()) -> str:
-    """What to write instead of the unknown field `name` in the mapping at `here`; empty when nothing is near."""
+def field_help(name: str, known: Iterable[str], here: Loc = ()) -> str:
+    """What to write instead of the unknown field `name` in the map at `here`; empty when nothing is near."""
     target = nearest(name, known, SYNONYMS)
     note = NOTES.get(_plain(name), "")
     if target is None:

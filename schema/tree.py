@@ -36,7 +36,7 @@ class SeqNode:
 
 @dataclass(frozen=True, slots=True)
 class MapNode:
-    """A mapping, in the order of the text."""
+    """A map, in the order of the text."""
 
     span: Span
     items: dict[str, Entry]

@@ -66,15 +66,15 @@ _RULES = (
           "move the text to the next line and indent it", context="block scalar"),
     _Rule("',' or ']'", "the list in `[…]` is not closed or lacks a comma", "write `[a, b]`",
           opened="the list begins here"),
-    _Rule("',' or '}'", "the mapping in `{…}` is not closed or lacks a comma", "write `{a: 1, b: 2}`",
-          opened="the mapping begins here"),
+    _Rule("',' or '}'", "the map in `{…}` is not closed or lacks a comma", "write `{a: 1, b: 2}`",
+          opened="the map begins here"),
     _Rule("'-' indicator", "this line does not line up with the items of its list",
           "give every `-` of one list the same indentation", opened="the list begins here"),
     _Rule("", "this line does not line up with the items of its list",
           "give every `-` of one list the same indentation", context="block collection", opened="the list begins here"),
     _Rule("node content", "a value is missing here, or this character cannot begin one",
           f"write the value; {_QUOTE} when it begins with a special character"),
-    _Rule("document start", "this does not belong to the mapping above", "check the indentation of this line"),
+    _Rule("document start", "this does not belong to the map above", "check the indentation of this line"),
 )  # fmt: skip
 
 
@@ -128,9 +128,9 @@ def _misplaced(before: str) -> _Rule:
         return _Rule("", "there is more on this line after a finished value", _QUOTE)
     return _Rule(
         "",
-        "this line does not line up with the fields of its mapping",
-        "give all fields of one mapping the same indentation",
-        opened="the mapping begins here",
+        "this line does not line up with the fields of its map",
+        "give all fields of one map the same indentation",
+        opened="the map begins here",
     )
 
 

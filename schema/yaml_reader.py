@@ -18,7 +18,7 @@ try:
 except ImportError:  # PyYAML without libyaml: the same events, more slowly
     from yaml import SafeLoader as _Parser  # type: ignore[assignment]
 
-MAX_DEPTH = 64  # mappings and lists inside each other
+MAX_DEPTH = 64  # maps and lists inside each other
 MAX_ALIASED = 10_000  # nodes that come from aliases, so that a short text cannot grow without bound
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
@@ -39,7 +39,7 @@ class _Stop(Exception):
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or a list that is being read. `size` and `height` count what its aliases stand for, too."""
+    """A map or a list that is being read. `size` and `height` count what its aliases stand for, too."""
 
     event: Any
     anchor: str | None
@@ -188,7 +188,7 @@ class _Reader:
         frame.at_key = False
         frame.key, frame.key_span = None, span
         if plain and name == "<<":
-            self._report("R0011", "`<<` does not merge mappings in a recipe", "share fields with `extends:`", span)
+            self._report("R0011", "`<<` does not merge maps in a recipe", "share fields with `extends:`", span)
         elif not name:
             self._report("R0017", "a key is empty", "write a name before the `:`", span)
         elif earlier := frame.entries.get(name):
@@ -221,7 +221,7 @@ class _Reader:
             self._key(frame, node.raw, node.span, plain=node.plain)
             return
         frame.at_key, frame.key, frame.key_span = False, None, None
-        kind = "mapping" if isinstance(node, MapNode) else "list"
+        kind = "map" if isinstance(node, MapNode) else "list"
         fix = "write a text as the key; put it in quotes when it begins with `{` or `[`"
         self._report("R0017", f"a {kind} cannot be a key", fix, node.span)
 
@@ -260,7 +260,7 @@ class _Reader:
 
     def _check_depth(self, depth: int, event: Any) -> None:
         if depth > MAX_DEPTH:
-            message = f"more than {MAX_DEPTH} mappings and lists inside each other"
+            message = f"more than {MAX_DEPTH} maps and lists inside each other"
             raise _Stop("R0015", message, "write it flatter", self._span(event))
 
     # Aliases
