@@ -28,6 +28,7 @@ __all__ = [
     "Parsed",
     "ScalarNode",
     "SeqNode",
+    "Source",
     "find",
     "key_span",
     "parse",
@@ -49,6 +50,15 @@ _TAB = re.compile(r"^ *\t[ \t]*(?=[^ \t\r\n#])", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was read: `file` is its name in messages."""
+
+    path: Path
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """The tree as far as there is one, and everything wrong with the text. Both can be there: a duplicate key."""
 
@@ -56,13 +66,13 @@ class Parsed:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def read_source(path: Path, display: str, where: Span | None = None) -> str:
-    """The text of a recipe file. Raises RecipeError when it cannot be read, is larger than 1 MiB or is not UTF-8.
+def read_source(path: Path, display: str, where: Span | None = None) -> Source:
+    """Read a recipe file. Raises RecipeError when it cannot be read, is larger than 1 MiB or is not UTF-8.
 
     `display` names the file in messages; `where` is the place that asked for the file, such as an `extends:`.
     """
     place = where or Span(display, 1, 1, 1, 1)
-    return _decode(_read(path, display, place), display, place)
+    return Source(path, display, _decode(_read(path, display, place), display, place))
 
 
 def parse(text: str, file: str) -> MapNode:
