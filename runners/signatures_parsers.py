@@ -1,0 +1,209 @@
+"""The engines' own argument parsers, and what is recorded of one.
+
+`accelerate launch --num_processes 2 train.py` is read by the parser that is here ("accelerate", "launch").
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import enum
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Union
+
+EngineCommand = tuple[str, str]
+
+_FLAGS = {"HelpAction", "PrintCompletionAction", "VersionAction"}
+_FUNCTIONS = {
+    "string_to_bool": "bool",  # transformers: yes true t y 1, no false f n 0
+    "str_to_bool": "on_off",  # accelerate: the same, and on and off
+    "comma_separated_list": "str",
+    "launch_command_parser.<locals>.<lambda>": "on_off_list",
+}
+"""Conversion functions of the parsers by their qualified name → our name of the type."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parser:
+    """An engine's parser, and the dataclass that it was made from where there is one."""
+
+    program: tuple[str, ...]
+    parser: argparse.ArgumentParser
+    packages: tuple[str, ...]
+    source: type | None = None
+
+
+def parsers() -> dict[EngineCommand, Parser]:
+    """(distribution, command) → parser. Imports the engines, about 10 s of processor time."""
+    from swift.arguments import ExportArguments, InferArguments, RLHFArguments, SftArguments
+
+    swift = {"sft": SftArguments, "infer": InferArguments, "export": ExportArguments, "rlhf": RLHFArguments}
+    return {
+        **{("ms-swift", name): _of_dataclass(("swift", name), source) for name, source in swift.items()},
+        ("torch", "torchrun"): Parser(("torchrun",), _torchrun(), ("torch",)),
+        ("deepspeed", "deepspeed"): Parser(("deepspeed",), _deepspeed(), ("deepspeed",)),
+        ("accelerate", "launch"): Parser(("accelerate", "launch"), _accelerate(), ("accelerate",)),
+    }
+
+
+def _of_dataclass(program: tuple[str, ...], source: type) -> Parser:
+    from swift.utils.utils import _patch_get_type_hints
+    from transformers import HfArgumentParser
+
+    with _patch_get_type_hints():  # as swift.utils.parse_args does
+        parser = HfArgumentParser([source])
+    return Parser(program, parser, ("ms-swift", "transformers", "trl"), source)
+
+
+def _torchrun() -> argparse.ArgumentParser:
+    from torch.distributed.run import get_args_parser
+
+    return get_args_parser()  # type: ignore[no-any-return]
+
+
+def _accelerate() -> argparse.ArgumentParser:
+    from accelerate.commands.launch import launch_command_parser
+
+    return launch_command_parser()  # type: ignore[no-any-return]
+
+
+class _Caught(Exception):
+    """Carries the parser out of a function that builds and uses it."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+
+
+def _deepspeed() -> argparse.ArgumentParser:
+    from deepspeed.launcher import runner
+
+    def caught(parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        raise _Caught(parser)
+
+    genuine = argparse.ArgumentParser.parse_args
+    argparse.ArgumentParser.parse_args = caught  # type: ignore[assignment]
+    try:
+        runner.parse_args([])
+    except _Caught as caught_parser:
+        return caught_parser.parser
+    finally:
+        argparse.ArgumentParser.parse_args = genuine  # type: ignore[method-assign]
+    raise RuntimeError("deepspeed no longer builds its parser in deepspeed.launcher.runner.parse_args")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """What a parser takes. `options`: dest → spellings, type, choices, arity, default, owner."""
+
+    abbreviations: bool
+    """Whether a unique prefix of a spelling stands for it."""
+    positionals: list[str]
+    options: dict[str, dict[str, Any]]
+
+
+def recorded(parser: Parser) -> Recorded:
+    """Read a parser's actions; help texts and `--help` itself are left out."""
+    hints = typing.get_type_hints(parser.source) if parser.source else {}
+    options: dict[str, dict[str, Any]] = {}
+    for action in _taken(parser.parser):
+        if not action.option_strings:
+            continue
+        if action.dest in options:  # the `--no_x` of a boolean
+            options[action.dest]["negative"] = list(action.option_strings)
+            continue
+        options[action.dest] = _option(action, hints.get(action.dest), _owner(parser, action))
+    positionals = [action.dest for action in _taken(parser.parser) if not action.option_strings]
+    return Recorded(parser.parser.allow_abbrev, positionals, options)
+
+
+def _taken(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    return (a for a in parser._actions if type(a).__name__.strip("_") not in _FLAGS)
+
+
+def _option(action: argparse.Action, hint: Any, owner: str | None) -> dict[str, Any]:
+    kind = _kind(action, hint)
+    entry: dict[str, Any] = {"flags": list(action.option_strings), "type": kind, "default": _plain(action.default)}
+    choices = action.choices if action.choices is not None else _members(action.type)
+    if choices is not None:
+        entry["choices"] = [_plain(choice) for choice in choices]
+    if action.nargs is not None:
+        entry["nargs"] = action.nargs
+    if isinstance(action, argparse._AppendAction):
+        entry["repeatable"] = True
+    if owner:
+        entry["owner"] = owner
+    return entry
+
+
+def _kind(action: argparse.Action, hint: Any) -> str:
+    """The type of one value: from the annotation, and from the parser where a parser takes less than it says."""
+    parsed = _kind_of_function(action)
+    if hint is None or parsed != "str":
+        return parsed
+    return "json" if _mentions_map(hint) else parsed
+
+
+def _kind_of_function(action: argparse.Action) -> str:
+    function: Any = action.type
+    if action.nargs == 0:
+        return "flag"
+    if action.choices is not None or _members(function) is not None:
+        return "choice"
+    if function is None or function is str:
+        return "str"
+    if function in (int, float):
+        return str(function.__name__)
+    if function is bool:
+        return "truthy"  # argparse calls bool("False"), which is true
+    if function is Path:
+        return "path"
+    if typing.get_origin(function) is dict or dataclasses.is_dataclass(function):
+        return "unsupported"  # no text on a command line becomes such a value
+    return _named(function, action)
+
+
+def _named(function: Callable[[str], Any], action: argparse.Action) -> str:
+    name = getattr(function, "__qualname__", repr(function))
+    for known, kind in _FUNCTIONS.items():
+        if name.endswith(known):
+            return kind
+    raise TypeError(f"{action.option_strings[0]} is converted by {name}, a type that runners.signatures_parsers lacks")
+
+
+def _members(function: Any) -> list[Any] | None:
+    is_enum = isinstance(function, type) and issubclass(function, enum.Enum)
+    return [member.value for member in function] if is_enum else None
+
+
+def _mentions_map(hint: Any) -> bool:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return any(_mentions_map(member) for member in typing.get_args(hint))
+    return hint is dict or typing.get_origin(hint) is dict
+
+
+def _owner(parser: Parser, action: argparse.Action) -> str | None:
+    """The class that declares an option, as `package.Class`."""
+    for cls in parser.source.__mro__ if parser.source else ():
+        if action.dest in inspect.get_annotations(cls):
+            return f"{cls.__module__.split('.')[0]}.{cls.__name__}"
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """A default or choice as JSON; a value that names this machine is an error."""
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return _plain(str(value))
+    if value is not None and not isinstance(value, (str, int, float, bool)):
+        raise TypeError(f"a default of type {type(value).__name__} cannot be recorded")
+    if isinstance(value, str) and any(place in value for place in (sys.prefix, str(Path.home()), str(Path.cwd()))):
+        raise ValueError(f"the default {value!r} is a path of this machine")
+    return value
