@@ -1,8 +1,37 @@
-"""What every stage shares."""
+"""What every stage shares: what it uses of other parts of the recipe, and what it hands over."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from schema.base import Model
+
+Product = Literal["rows", "model", "adapter", "predictions", "scores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A reference from a stage to something else in the recipe.
+
+    `role` names the input within the stage, `path` the field that holds the reference, `accepts` what it may be: products
+    of stages, or an entry of `models` or `datasets`.
+    """
+
+    role: str
+    path: tuple[str | int, ...]
+    target: str
+    accepts: tuple[Literal["models", "datasets"] | Product, ...]
+
+    @property
+    def name(self) -> str:
+        """The stage, model or data set that is meant."""
+        return self.target.partition(".")[0]
+
+    @property
+    def split(self) -> str | None:
+        """The split of prepared rows that is meant."""
+        return self.target.partition(".")[2] or None
 
 
 class Stage(Model):
@@ -10,3 +39,13 @@ class Stage(Model):
 
     description: str = ""
     """A line for readers."""
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Its references, in a fixed order."""
+        raise NotImplementedError
+
+    @property
+    def gives(self) -> Product:
+        """What it hands over."""
+        raise NotImplementedError

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from schema.base import Cadence, Model, Positive, Reference, default
 from schema.models import Dtype
-from schema.stage import Stage
+from schema.stage import Product, Stage, Use
 from schema.tuner import LoraTuner, Tuner
 
 NonNegative = Annotated[float, Field(ge=0)]
@@ -156,3 +157,20 @@ class TrainingStage(Stage):
     early_stopping: EarlyStopping | None = None
     logging: Logging = default(Logging)
     engine: EngineArgs = default(EngineArgs)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        return (
+            Use("model", ("model",), self.model, ("models", "model")),
+            *_row_uses("data", ("data",), self.data),
+            *_row_uses("validation", ("evaluation", "data"), self.evaluation.data or ()),
+        )
+
+    @property
+    def gives(self) -> Product:
+        return "adapter" if isinstance(self.tuner, LoraTuner) else "model"
+
+
+def _row_uses(role: str, path: tuple[str | int, ...], sources: tuple[Source, ...]) -> Iterator[Use]:
+    for number, source in enumerate(sources):
+        yield Use(role if number == 0 else f"{role}-{number + 1}", (*path, number, "data"), source.data, ("rows",))

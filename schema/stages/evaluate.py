@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from schema.base import Name
-from schema.stage import Stage
+from schema.stage import Product, Stage, Use
 
 Metric = Literal["accuracy", "f1", "precision", "recall"]
 
@@ -22,3 +22,11 @@ class Evaluate(Stage):
     predictions: Name
     """A `predict` stage."""
     metrics: tuple[Metric, ...] = Field(("accuracy", "f1", "precision", "recall"), min_length=1)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        return (Use("predictions", ("predictions",), self.predictions, ("predictions",)),)
+
+    @property
+    def gives(self) -> Product:
+        return "scores"

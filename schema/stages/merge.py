@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from schema.base import Name
-from schema.stage import Stage
+from schema.stage import Product, Stage, Use
 
 
 class Merge(Stage):
@@ -17,3 +17,11 @@ class Merge(Stage):
     kind: Literal["merge"]
     adapter: Name
     """A stage that trains an adapter."""
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        return (Use("adapter", ("adapter",), self.adapter, ("adapter",)),)
+
+    @property
+    def gives(self) -> Product:
+        return "model"

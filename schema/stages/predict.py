@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from schema.base import Positive, Reference, default
-from schema.stage import Stage
+from schema.stage import Product, Stage, Use
 from schema.training import EngineArgs
 
 
@@ -34,3 +34,14 @@ class Predict(Stage):
     parse: Literal["label", "exact", "none"] = "label"
     """Look for one class name in the answer, take the answer as it is, or parse nothing."""
     engine: EngineArgs = default(EngineArgs)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        return (
+            Use("model", ("model",), self.model, ("models", "model", "adapter")),
+            Use("data", ("data",), self.data, ("rows",)),
+        )
+
+    @property
+    def gives(self) -> Product:
+        return "predictions"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from schema.base import Name
-from schema.stage import Stage
+from schema.stage import Product, Stage, Use
 
 
 class Prepare(Stage):
@@ -19,3 +19,11 @@ class Prepare(Stage):
     """A name in `datasets`."""
     task: Literal["generate", "classify"] = "generate"
     """Rows with an answer to write, or with a class to choose."""
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        return (Use("dataset", ("dataset",), self.dataset, ("datasets",)),)
+
+    @property
+    def gives(self) -> Product:
+        return "rows"

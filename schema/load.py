@@ -1,0 +1,149 @@
+"""A recipe file to its instances: read, extend, overlay, validate, check. Everything that is wrong comes at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from schema.checks import check
+from schema.compose import assignment, instance, join_bases, overlays
+from schema.diagnostics import Diagnostic, RecipeError, Span
+from schema.recipe import Recipe
+from schema.shape import validate
+from schema.source import read_source, scan
+from schema.tree import MapNode, ScalarNode, SeqNode, key_span, value_span
+
+At = Callable[..., Span]
+"""The place of a field, by its path; the nearest thing around it when the field was not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The recipe of one variant, and where its fields were written."""
+
+    recipe: Recipe
+    variant: str | None
+    tree: MapNode
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def at(self, *path: str | int) -> Span:
+        """The place of a field's value."""
+        return value_span(self.tree, path)
+
+    @property
+    def label(self) -> str:
+        """`NAME` or `NAME/VARIANT`: the place below `pipelines` and `outputs`."""
+        return self.recipe.name if self.variant is None else f"{self.recipe.name}/{self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A recipe file: its instances, the plain recipe first, and the files it was read from, relative to the root."""
+
+    root: Path
+    file: str
+    files: tuple[str, ...]
+    instances: tuple[Instance, ...]
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is worth saying but stops nothing."""
+        return tuple(dict.fromkeys(w for instance in self.instances for w in instance.warnings))
+
+    def instance(self, variant: str | None) -> Instance:
+        """One instance by its name.
+
+        Raises:
+            RecipeError: there is no such variant.
+        """
+        for candidate in self.instances:
+            if candidate.variant == variant:
+                return candidate
+        known = ", ".join(f"`{i.variant}`" for i in self.instances if i.variant) or "none"
+        raise RecipeError([Diagnostic("R0208", f"`{self.file}` has no variant `{variant}`", f"its variants: {known}")])
+
+
+@dataclass(slots=True)
+class _Files:
+    """The files read so far, what is wrong with their text, and `texts`, which diagnostics show excerpts of."""
+
+    texts: dict[str, str]
+    order: list[str] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
+
+
+def project_root(path: Path) -> Path:
+    """The project a file belongs to: the nearest folder around it that has `.dvc` or `.git`, else the folder around `recipes`."""
+    path = path.resolve()
+    for folder in path.parents:
+        if (folder / ".dvc").is_dir() or (folder / ".git").exists():
+            return folder
+    return path.parent.parent if path.parent.name == "recipes" else path.parent
+
+
+def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loaded:
+    """All instances of a recipe file.
+
+    Args:
+        path: The file; diagnostics name it as it is given.
+        sources: Receives the text of every file that is read, under the name that diagnostics use.
+        sets: `a.b=c` assignments on top of every instance.
+
+    Raises:
+        RecipeError: everything that is wrong with the text, the shape and the rules.
+    """
+    files = _Files(sources)
+    tree = _extended(path, files, ())
+    extra = [assignment(text) for text in sets]
+    errors = files.errors
+    found: list[Instance] = []
+    for variant, layers in [(None, ()), *overlays(tree).items()]:
+        try:
+            found.append(_instance(tree, variant, (*layers, *extra)))
+        except RecipeError as error:
+            errors += error.diagnostics
+    if errors:
+        raise RecipeError(dict.fromkeys(errors))
+    root = project_root(path)
+    relative = [Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in files.order]
+    return Loaded(root, relative[-1], tuple(sorted(set(relative))), tuple(found))
+
+
+def _instance(tree: MapNode, variant: str | None, layers: Iterable[MapNode]) -> Instance:
+    composed = instance(tree, layers)
+    recipe = validate(composed)
+    found = check(recipe, variant, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
+    errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
+    if errors:
+        raise RecipeError(errors)
+    return Instance(recipe, variant, composed, tuple(found))
+
+
+def _extended(path: Path, files: _Files, below: tuple[Path, ...], asked: Span | None = None) -> MapNode:
+    """The tree of a file on top of the trees that it extends. `asked` is the place that names the file."""
+    source = read_source(path, str(path), asked)
+    files.texts[str(path)] = source.text
+    parsed = scan(source.text, str(path))
+    files.errors += parsed.diagnostics
+    if parsed.root is None:
+        raise RecipeError(files.errors)
+    circle = {p.resolve() for p in (*below, path)}
+    bases = []
+    for name in _bases(parsed.root):
+        base = Path(os.path.normpath(path.parent / name.raw))
+        if base.resolve() in circle:
+            message = f"`{name.raw}` extends itself"
+            raise RecipeError([Diagnostic("R0206", message, "remove one link of the circle", (name.span,))])
+        bases.append(_extended(base, files, (*below, path), name.span))
+    files.order.append(str(path))
+    return join_bases(bases, parsed.root)
+
+
+def _bases(tree: MapNode) -> Iterator[ScalarNode]:
+    """The names of the files that a tree extends."""
+    entry = tree.items.get("extends")
+    for name in entry.value.items if entry and isinstance(entry.value, SeqNode) else ():
+        if isinstance(name, ScalarNode) and isinstance(name.value, str):
+            yield name
