@@ -251,5 +251,6 @@ def _not_a_mapping(root: Node | None, text: str, file: str) -> list[Diagnostic]:
         fix = "`recipe new NAME` writes a recipe to start from"
         return [Diagnostic("R0003", message, fix, (Span(file, 1, 1, 1, 1),))]
     kind = "a list" if isinstance(root, SeqNode) else "a text"
-    fix = "write fields, such as `version: 1`"
+    no_space = isinstance(root, ScalarNode) and ":" in root.raw
+    fix = "put a space behind the `:`" if no_space else "write fields, such as `version: 1`"
     return [Diagnostic("R0019", f"a recipe is a map, and this is {kind}", fix, (root.span,))]

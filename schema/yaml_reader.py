@@ -11,7 +11,7 @@ import yaml
 from schema.diagnostics import Diagnostic, Span
 from schema.tree import Entry, MapNode, Node, ScalarNode, SeqNode
 from schema.yaml_core import resolve
-from schema.yaml_errors import TAG, syntax_error
+from schema.yaml_errors import SYNTAX, TAG, directive, syntax_error
 
 try:
     from yaml.cyaml import CSafeLoader as _Parser
@@ -27,7 +27,9 @@ _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "null": (type(None),),
 }
-_TAG_TEXT = re.compile(r"(?:&\S+\s+)?(!\S*)")
+_ITEM = re.compile(r"\n *- ")
+_TAG_TEXT = re.compile(r"(?:&\S+\s+)?(![^\s,\[\]{}]*)")
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 class _Stop(Exception):
@@ -124,6 +126,8 @@ class _Reader:
         if self.documents > 1:
             span = self._span(event)
             raise _Stop("R0018", "a second document begins here", "keep one recipe in a file; remove the `---`", span)
+        if event.version or event.tags:
+            self.reading.diagnostics.append(directive(event.start_mark, self.text, self.file))
 
     # Scalars
 
@@ -133,11 +137,12 @@ class _Reader:
             span = self._text_over_lines(event, span)
         frame = self.stack[-1] if self.stack else None
         if frame and frame.is_map and frame.at_key and event.tag is None and event.anchor is None:
-            self._key(frame, event.value, span, plain=event.style is None)
+            self._key(frame, event.value, span, plain=event.implicit[0])
             return
         plain = bool(event.implicit[0])
-        if "\0" in event.value:
-            self._report("R0006", "a text holds a zero character", "remove the `\\0`: no program can be given it", span)
+        if event.style == '"' and _UNFIT.search(event.value):
+            fix = "remove the escape, such as `\\0`"
+            self._report("R0006", "a text holds a character that no program can be given", fix, span)
         value = self._value(event, span, plain)
         self._add(ScalarNode(span, value, event.value, plain), event, span)
 
@@ -147,40 +152,47 @@ class _Reader:
         try:
             if event.tag is None:
                 return resolve(event.value)
-            return self._tagged(event, span)
+            return self._tagged(event)
         except ValueError as error:
             self._report("R0016", str(error), "write another number, or put a text in quotes", span)
             return None
 
-    def _tagged(self, event: Any, span: Span) -> Any:
+    def _tagged(self, event: Any) -> Any:
         kind = event.tag.removeprefix(_CORE) if event.tag.startswith(_CORE) else ""
         if kind == "str":
             return event.value
         if kind not in _SCALAR_TAGS:
-            self._bad_tag(event)
+            self._bad_tag(event, kind)
             return event.value
         value = resolve(event.value)
         if type(value) not in _SCALAR_TAGS[kind]:
-            self._report(TAG, f"`!!{kind}` stands before something else", "remove the tag", span)
+            self._bad_tag(event, kind)
         return float(value) if kind == "float" and isinstance(value, int) else value
 
-    def _bad_tag(self, event: Any) -> None:
+    def _bad_tag(self, event: Any, kind: str) -> None:
         mark = event.start_mark
         match = _TAG_TEXT.match(self.text, mark.index)
         start, end = match.span(1) if match else (mark.index, mark.index + 1)
         column = mark.column + 1 + start - mark.index
         span = Span(self.file, mark.line + 1, column, mark.line + 1, column + end - start)
         tag = self.text[start:end] if match else event.tag
-        self._report(TAG, f"the tag `{tag}` is not allowed", "remove the tag: a recipe holds plain data only", span)
+        if kind in ("str", "map", "seq", *_SCALAR_TAGS):
+            self._report(TAG, f"the tag `{tag}` stands before something else", "remove the tag", span)
+        else:
+            self._report(TAG, f"the tag `{tag}` is not allowed", "remove the tag: a recipe holds plain data only", span)
 
     def _text_over_lines(self, event: Any, span: Span) -> Span:
         """The span without the empty lines that libyaml counts to a block text; its lines are remembered."""
         body = self.text[event.start_mark.index : event.end_mark.index].rstrip()
         breaks = body.count("\n")
         column = len(body.rpartition("\n")[2]) + (1 if breaks else span.column)
-        if event.style is not None:
+        whole = Span(self.file, span.line, span.column, span.line + breaks, column)
+        if event.style:
             self.reading.text_lines.update(range(span.line + 1, span.line + breaks + 1))
-        return Span(self.file, span.line, span.column, span.line + breaks, column)
+        elif _ITEM.search(body):
+            fix = "give every `-` of one list the same indentation, or put the text in quotes"
+            self._report(SYNTAX, "a `-` inside a text over several lines is no list item", fix, whole)
+        return whole
 
     # Keys and children
 
@@ -237,7 +249,7 @@ class _Reader:
     def _open(self, event: Any) -> None:
         is_map = type(event) is yaml.MappingStartEvent
         if event.tag is not None and event.tag != f"{_CORE}{'map' if is_map else 'seq'}":
-            self._bad_tag(event)
+            self._bad_tag(event, event.tag.removeprefix(_CORE))
         if event.anchor is not None:
             self.anchors[event.anchor] = None
         self.stack.append(_Open(event, event.anchor, is_map))
@@ -278,7 +290,10 @@ class _Reader:
             message = f"the aliases of this file stand for more than {MAX_ALIASED:,} values"
             raise _Stop("R0014", message, "write the values out, or share them with `extends:`", span)
         self._check_depth(len(self.stack) + anchored.height, event)
-        self._complete(anchored.node, anchored.size, anchored.height)
+        node = anchored.node
+        if self.stack and self.stack[-1].at_key and isinstance(node, ScalarNode):
+            node = ScalarNode(span, node.value, node.raw, node.plain)  # a key stands where it is used
+        self._complete(node, anchored.size, anchored.height)
 
     def _anchored(self, name: str, span: Span) -> _Anchored | None:
         if (anchored := self.anchors.get(name)) is not None:
