@@ -37,7 +37,7 @@ def _number(raw: str) -> Scalar:
     if _FLOAT.match(raw):
         return _finite(raw)
     if _OCTAL_OR_HEX.match(raw):
-        return _exact(raw[2:], 8 if raw[1] == "o" else 16)
+        return _exact(raw, 8 if raw[1] == "o" else 16)
     if _NOT_FINITE.match(raw):
         raise ValueError(f"`{raw}` is not a finite number")
     return raw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -301,8 +302,12 @@ class _Reader:
         if name in self.anchors:
             self._report("R0013", f"`*{name}` stands for something that contains it", "write the value out", span)
             return None
-        known = ", ".join(f"`*{n}`" for n, anchor in self.anchors.items() if anchor)
-        fix = f"write one of {known}, or put the text in quotes" if known else "put the text in quotes"
+        known = ", ".join(f"`*{n}`" for n, anchor in islice(self.anchors.items(), 5) if anchor)
+        fix = (
+            f"put the text in quotes, or write a value that exists, such as {known}"
+            if known
+            else "put the text in quotes"
+        )
         self._report("R0013", f"`*{_short(name)}` stands for no value above", fix, span)
         return None
 
