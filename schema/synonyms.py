@@ -55,7 +55,6 @@ _TRAINING = {
     "checkpoints.metric": "metric_for_best_model",
     "checkpoints.higher_is_better": "greater_is_better",
     "early_stopping.patience": "early_stop_interval early_stopping_patience early_stop patience",
-    "early_stopping.threshold": "early_stopping_threshold",
     "logging.every": "logging_steps logging_strategy log_interval log_steps",
     "logging.trackers": "report_to tracker trackers",
     "logging.project": "swanlab_project wandb_project",
