@@ -1,0 +1,170 @@
+"""A compiled stage, read back and checked: its files are unaltered, and the packages are those it was compiled for.
+
+pipelines/animals-lora/train   →   manifest.json, train.sh, train.json beside it; the root is above `pipelines`
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from runners import digests
+from runners.files import read_json
+from schema.diagnostics import Diagnostic, RecipeError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a compiled recipe. Digests are 64 hex digits; `inputs` maps a role to a path below the root."""
+
+    root: Path
+    folder: Path
+    name: str
+    recipe_file: str
+    recipe_hash: str
+    key: str
+    out: PurePosixPath
+    outs: tuple[str, ...]
+    inputs: Mapping[str, str]
+    checkpoints: str | None
+    files: Mapping[str, str]
+    identity: Mapping[str, Any]
+
+    @property
+    def own(self) -> str:
+        """The digest of the identity document."""
+        return digests.canonical(dict(self.identity))
+
+    @property
+    def title(self) -> str:
+        """`animals-lora/train`, `animals-lora/smoke/train`."""
+        return self.folder.relative_to(self.root / "pipelines").joinpath(self.name).as_posix()
+
+    @property
+    def script(self) -> PurePosixPath:
+        return PurePosixPath("pipelines", self.title).with_name(f"{self.name}.sh")
+
+
+def load(target: Path) -> Stage:
+    """The stage at `pipelines/NAME[/VARIANT]/STAGE`. Errors: RecipeError; its files are not checked yet."""
+    folder, name = target.absolute().parent, target.name
+    root = _root(folder, target)
+    manifest = _manifest(folder, root)
+    try:
+        stage = manifest["stages"][name]
+    except KeyError:
+        raise _unknown(target, manifest["stages"]) from None
+    return Stage(
+        root=root,
+        folder=folder,
+        name=name,
+        recipe_file=manifest["recipe"]["file"],
+        recipe_hash=manifest["recipe_hash"],
+        key=stage["key"],
+        out=PurePosixPath(stage["out"]),
+        outs=tuple(stage["outs"]),
+        inputs=stage["inputs"],
+        checkpoints=stage["checkpoints"],
+        files=manifest["files"],
+        identity=read_json(folder / f"{name}.json") or {},
+    )
+
+
+def _root(folder: Path, target: Path) -> Path:
+    for parent in folder.parents:
+        if parent.name == "pipelines":
+            return parent.parent
+    message = f"{target} is not a compiled stage: there is no `pipelines` folder above it"
+    help = "write pipelines/NAME/STAGE, for example pipelines/animals-lora/train"
+    raise RecipeError([Diagnostic("R0502", message, help=help)])
+
+
+def _unknown(target: Path, stages: Iterable[str]) -> RecipeError:
+    message = f"{target.parent} has no stage `{target.name}`"
+    return RecipeError([Diagnostic("R0502", message, help=f"its stages are: {', '.join(stages)}")])
+
+
+def _manifest(folder: Path, root: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    shown = path.relative_to(root)
+    if not path.exists():
+        message = f"{shown} is missing: nothing is compiled there"
+        raise RecipeError([Diagnostic("R0502", message, help="run `recipe compile RECIPE`, or correct the path")])
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
+        message = f"{shown} is not a manifest of format {FORMAT_VERSION}"
+        help = "run `recipe compile RECIPE` with the version installed here"
+        raise RecipeError([Diagnostic("R0501", message, help=help)])
+    return manifest
+
+
+def check_files(stage: Stage) -> None:
+    """Every compiled file has the bytes that the manifest names. Errors: RecipeError with each that has not."""
+    wrong = list(_wrong_files(stage))
+    if wrong:
+        pipeline = stage.folder.relative_to(stage.root)
+        message = f"{pipeline} is not as it was compiled: {'; '.join(wrong)}"
+        raise RecipeError([Diagnostic("R0501", message, help=f"run `recipe compile {stage.recipe_file}`")])
+
+
+def _wrong_files(stage: Stage) -> Iterator[str]:
+    for name, sha256 in stage.files.items():
+        path = stage.folder / name
+        if not path.is_file():
+            yield f"{name} is missing"
+        elif digests.of_file(path) != sha256:
+            yield f"{name} was changed"
+    for name in (f"{stage.name}.sh", f"{stage.name}.json"):
+        if name not in stage.files:
+            yield f"{name} is not in the manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVersion:
+    """A package that is not installed as the stage was compiled for; `installed` is None when it is missing."""
+
+    package: str
+    wanted: str
+    installed: str | None
+
+    def __str__(self) -> str:
+        return f"{self.package}: wanted {self.wanted}, installed {self.installed or 'not at all'}"
+
+
+def other_versions(toolchain: Mapping[str, str]) -> tuple[OtherVersion, ...]:
+    """Packages whose installed version differs; local parts, such as the `+cu128` of torch, do not count."""
+    pairs = ((name, wanted, installed(name)) for name, wanted in toolchain.items())
+    return tuple(OtherVersion(*p) for p in pairs if p[2] is None or not _same(p[0], p[1], p[2]))
+
+
+def _same(package: str, wanted: str, found: str) -> bool:
+    if package == "python":  # 3.11 stands for every 3.11.x
+        return f"{found}.".startswith(f"{wanted}.")
+    return wanted.partition("+")[0] == found.partition("+")[0]
+
+
+def installed(package: str) -> str | None:
+    """The installed version of a distribution, or of Python; None when it is not installed."""
+    if package == "python":
+        return platform.python_version()
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def check_toolchain(stage: Stage, allow_other_versions: bool) -> tuple[OtherVersion, ...]:
+    """The differences, when the machine file allows them. Errors: RecipeError that names each."""
+    others = other_versions(stage.identity.get("toolchain", {}))
+    if others and not allow_other_versions:
+        listed = "; ".join(map(str, others))
+        help = "install what this project locks (`make setup`), or compile again for the versions installed here, "
+        help += "or set `allow_other_versions: true` in machine.yaml and accept other results"
+        raise RecipeError([Diagnostic("R0503", f"{stage.title} was compiled for other versions. {listed}", help=help)])
+    return others

@@ -1,0 +1,195 @@
+"""Run one compiled stage under supervision: recipe exec pipelines/animals-lora/train [--force]
+
+The main line is `run`. Whatever kills it, its engine or its caller, and whenever: no process is left, the next run goes
+on from the last complete checkpoint of the same launch on the same inputs, and what stands below outputs/ is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runners import checkpoints, compiled, failures, handover, machine, processes, records, supervise, work
+from runners.compiled import OtherVersion, Stage
+from runners.digests import Digest, Remembered
+from runners.files import remove, write_json
+from runners.handover import Seal
+from runners.locks import held
+from runners.machine_file import Machine, load_machine
+from runners.supervise import Control, Launch, Stopped, say
+from schema.diagnostics import Diagnostic, RecipeError
+from schema.render import text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line. 0: handed over; 1: not in order, or failed; 128 + n: stopped by signal n."""
+    options = _parse(argv)
+    root = Path.cwd()
+    try:
+        with Control() as control:
+            stage = compiled.load(options.stage)
+            root = stage.root
+            run(stage, options.force, control)
+    except RecipeError as error:
+        return _report(error.diagnostics)
+    except Stopped as stopped:
+        say(f"{stopped}; its checkpoints are kept")
+        return 128 + stopped.number
+    except OSError as error:
+        return _report([failures.of_system(error, root)])
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="recipe exec", description="Run one compiled stage under supervision.")
+    parser.add_argument("stage", type=Path, help="for example pipelines/animals-lora/train")
+    parser.add_argument("--force", action="store_true", help="throw checkpoints of an earlier run away")
+    return parser.parse_args(argv)
+
+
+def run(stage: Stage, force: bool, control: Control) -> None:
+    """Check, lock, launch, hand over, record. Errors: RecipeError, Stopped, OSError."""
+    compiled.check_files(stage)
+    here = load_machine(stage.root)
+    others = _other_versions(stage, here)
+    machine.link_data(stage.root, here)
+    with held(stage.root / ".recipe" / "locks" / f"{stage.key}.lock", stage.title, control.check) as lock:
+        folder = stage.root / ".recipe" / "checkpoints" / stage.key
+        _end_leftovers(folder)
+        inputs = _inputs(stage, control)
+        action = work.action(stage.identity, inputs)
+        out = stage.root / stage.out
+        remove(out / records.NAME)
+        work.open_folder(folder, action, keep=not force, say=say)
+        seal = handover.sealed(folder, stage.outs, action)
+        if seal is None:
+            seal = _launch(stage, here, others, folder, action, lock, control)
+            _unchanged(stage, action, control)
+        handover.hand_over(folder / "result", out, stage.outs)
+        remove(folder / "checkpoints")
+        write_json(out / records.NAME, records.record(stage, inputs, seal))
+        work.discard(folder)
+
+
+def _other_versions(stage: Stage, here: Machine) -> tuple[OtherVersion, ...]:
+    others = compiled.check_toolchain(stage, here.allow_other_versions)
+    if others:
+        listed = "; ".join(map(str, others))
+        say(f"{stage.title}: other versions than it was compiled for, as machine.yaml allows. {listed}")
+    return others
+
+
+def _end_leftovers(folder: Path) -> None:
+    """We hold the lock, so whoever still carries the mark of this folder lost its supervisor and its watcher."""
+    group = processes.Group(_mark(folder))
+    ended = processes.end(group.members, supervise.grace_seconds())
+    if ended:
+        say(f"ended {ended} processes that an earlier run had left behind")
+
+
+def _mark(folder: Path) -> str:
+    return str(folder.resolve())
+
+
+def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:
+    """The digest of each input, by role. Errors: RecipeError that names those that are missing."""
+    missing = [path for path in stage.inputs.values() if not (stage.root / path).exists()]
+    if missing:
+        raise RecipeError([_missing_input(stage, path) for path in missing])
+    cache = stage.root / ".recipe" / "cache"
+    return {role: Remembered(cache, stage.root / path, control.check).digest() for role, path in stage.inputs.items()}
+
+
+def _missing_input(stage: Stage, path: str) -> Diagnostic:
+    if path.startswith(".recipe/models/"):
+        help = f"put the model there: `recipe fetch {stage.recipe_file}`"
+    elif path.startswith("outputs/"):
+        help = f"run the stage that makes it: `recipe run {stage.recipe_file}`"
+    else:
+        help = "put the data there, or say in machine.yaml under `data:` where it lies"
+    return Diagnostic("R0505", f"{stage.title} reads {path}, which is not there", help=help)
+
+
+def _launch(
+    stage: Stage, here: Machine, others: Sequence[OtherVersion], folder: Path, action: str, lock: int, control: Control
+) -> Seal:
+    """Run the script and seal what it wrote. Errors: RecipeError when it fails or its result is not as declared."""
+    resume = _resume(stage, folder)
+    resumed_from = work.resumes(folder, checkpoints.step_of(resume) if resume else None)
+    environment = machine.environment(here, stage.identity) | {
+        "RECIPE_OUT": str(folder.relative_to(stage.root)),
+        "RECIPE_RESUME": str(resume.relative_to(stage.root)) if resume else "",
+        processes.MARK: _mark(folder),
+    }
+    begun = records.begin(stage, environment["OMP_NUM_THREADS"], others)
+    log = stage.root / records.log_path(stage)
+    _fresh(folder, log, keep_log=resume is not None)
+    begin = log.stat().st_size
+    control.check()
+    code = supervise.run(
+        Launch(
+            command=("bash", str(stage.script)),
+            cwd=stage.root,
+            environment=environment,
+            log=log,
+            mark=_mark(folder),
+            lock=lock,
+            mirror=not os.environ.get("RECIPE_QUIET"),
+        ),
+        control,
+    )
+    if code != 0:
+        raise RecipeError([_failed(stage, code, log, begin)])
+    handover.check(folder / "result", stage.outs, stage.root)
+    return handover.seal(folder, stage.outs, action, records.finish(begun, resumed_from))
+
+
+def _resume(stage: Stage, folder: Path) -> Path | None:
+    """The checkpoint to go on from; without one everything that an earlier try wrote is removed."""
+    if stage.checkpoints == "transformers":
+        resume = checkpoints.resume_from(folder / "checkpoints", machine.processes(stage.identity), say)
+        if resume is not None:
+            say(f"{stage.title}: going on from {resume.name}")
+            return resume
+    remove(folder / "checkpoints")
+    return None
+
+
+def _fresh(folder: Path, log: Path, keep_log: bool) -> None:
+    """An empty result folder, and a log that holds the launches of one training."""
+    remove(folder / "result")
+    (folder / "result").mkdir()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if not keep_log:
+        remove(log)
+    log.touch()
+
+
+def _failed(stage: Stage, code: int, log: Path, begin: int) -> Diagnostic:
+    end = failures.tail(log, begin)
+    say("\n".join([f"--- the last lines of {log.relative_to(stage.root)}", *end, "---"]))
+    return failures.failed(stage, code, str(log.relative_to(stage.root)), end)
+
+
+def _unchanged(stage: Stage, action: str, control: Control) -> None:
+    """What was compiled or read is still the same, or DVC would file the result under what it does not come from."""
+    again = compiled.load(stage.folder / stage.name)
+    if again.key != stage.key or work.action(again.identity, _inputs(stage, control)) != action:
+        message = f"the inputs or the compiled files of {stage.title} changed while it ran: nothing was handed over"
+        raise RecipeError([Diagnostic("R0511", message, help="leave them alone during a run; run it again")])
+
+
+def _report(diagnostics: Sequence[Diagnostic]) -> int:
+    say(text(diagnostics, sources={}, color=_color()))
+    return 1
+
+
+def _color() -> bool:
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The run record, outputs/<recipe>/<stage>/run.json: what ran, on what machine, from what, to what.
+
+It is written last: where there is none, nothing ran to the end. It names no host, no person and no absolute path.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runners.compiled import OtherVersion, Stage, installed
+from runners.digests import Digest
+from runners.handover import Seal
+
+FORMAT_VERSION = 1
+NAME = "run.json"
+ASK_SECONDS = 20.0
+
+
+def begin(stage: Stage, threads: str, others: Sequence[OtherVersion]) -> dict[str, Any]:
+    """What is known before the launch: the time, the machine, the packages and the state of the repository."""
+    return {
+        "started": now(),
+        "machine": _machine(threads),
+        "packages": _packages(stage),
+        "other_versions": list(map(str, others)),
+        "git": _git(stage.root),
+    }
+
+
+def finish(begun: Mapping[str, Any], resumed_from: list[int]) -> dict[str, Any]:
+    """The same with the end: `elapsed` is in seconds and counts this run only, not those it went on from."""
+    ended = now()
+    elapsed = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun["started"])).total_seconds()
+    return {**begun, "ended": ended, "elapsed": elapsed, "resumed_from": resumed_from}
+
+
+def record(stage: Stage, inputs: Mapping[str, Digest], seal: Seal) -> dict[str, Any]:
+    """The document."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "stage": stage.title,
+        "key": stage.key,
+        "recipe_hash": stage.recipe_hash,
+        "own": stage.own,
+        "action": seal.action,
+        "inputs": {role: {"path": stage.inputs[role], **digest.as_json()} for role, digest in inputs.items()},
+        "outputs": seal.outputs,
+        "log": log_path(stage),
+        **seal.run,
+    }
+
+
+def log_path(stage: Stage) -> str:
+    """Relative to the root: `.recipe/logs/animals-lora/train.log`."""
+    return f".recipe/logs/{stage.title}.log"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _machine(threads: str) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": int(threads) if threads.isdigit() else None,
+        "gpus": _gpus(),
+    }
+
+
+def _packages(stage: Stage) -> dict[str, str | None]:
+    return {name: installed(name) for name in stage.identity.get("toolchain", {})}
+
+
+def _cpu() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if sys.platform == "darwin":
+        return _ask("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor()
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    answer = _ask("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if shutil.which("nvidia-smi") else None
+    return answer.splitlines() if answer else []
+
+
+def _git(root: Path) -> dict[str, Any] | None:
+    """The commit, and whether tracked files differ from it; None outside a repository."""
+    commit = _ask("git", "-C", str(root), "rev-parse", "HEAD")
+    if not commit:
+        return None
+    changes = _ask("git", "--no-optional-locks", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": changes != ""}
+
+
+def _ask(*command: str) -> str | None:
+    """What a program answers; None when it is missing, slow or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
