@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from schema.synonyms import NOTES, SYNONYMS, VALUES
 
-__all__ = ["NOTES", "SYNONYMS", "VALUES", "field_help", "nearest"]
+__all__ = ["NOTES", "SYNONYMS", "VALUES", "field_help", "nearest", "nearest_choice"]
 
 Loc = tuple[str | int, ...]
 
@@ -30,6 +30,12 @@ def nearest(name: str, known: Iterable[str], synonyms: Mapping[str, str] | None 
         return names[close]
     close = _closest(plain, table, 0.8)
     return table[close] if close else None
+
+
+def nearest_choice(value: str, choices: Iterable[str]) -> str | None:
+    """The choice that was most likely meant, also by an engine's word for it: `bf16` is `bfloat16`."""
+    known = list(choices)
+    return nearest(value, known, {word: choice for word, choice in VALUES.items() if choice in known})
 
 
 def field_help(name: str, known: Iterable[str], here: Loc = ()) -> str:
@@ -58,9 +64,14 @@ def _closest(name: str, known: Iterable[str], at_least: float) -> str | None:
 
     if not name:
         return None
-    scored = [(max(OSA.normalized_similarity(name, k), _shortened(name, k)), k) for k in known if k]
-    best = max(scored, key=lambda pair: pair[0], default=(0.0, ""))
-    return best[1] if best[0] >= at_least else None
+    scored = [(max(OSA.normalized_similarity(name, k), _shortened(name, k)), -_apart(name, k), k) for k in known if k]
+    score, _, best = max(scored, default=(0.0, 0, ""))
+    return best if score >= at_least else None
+
+
+def _apart(name: str, known: str) -> int:
+    """How far apart their characters are, to choose among equals: `zero4` is nearer to `zero3` than to `zero1`."""
+    return sum(abs(ord(a) - ord(b)) for a, b in zip(name, known, strict=False))
 
 
 def _shortened(name: str, known: str) -> float:

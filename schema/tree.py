@@ -81,9 +81,17 @@ def child(node: Node, step: str | int) -> Node | None:
 
 
 def value_span(node: Node, loc: Loc) -> Span:
-    """The place of the value at `loc`; where nothing stands there, the key of the deepest ancestor that exists."""
-    found = find(node, loc)
-    return key_span(node, loc) if found is None else found.span
+    """The place of the value at `loc`.
+
+    Where nothing stands there: the scalar or list that stands in its way, or the key of the map that lacks it.
+    """
+    current: Node = node
+    for step in loc:
+        below = child(current, step)
+        if below is None:
+            return key_span(node, loc) if isinstance(current, MapNode) else current.span
+        current = below
+    return current.span
 
 
 def key_span(node: Node, loc: Loc) -> Span:

@@ -152,9 +152,10 @@ def test_a_block_ends_where_its_last_text_ends():
 def test_place_of_what_is_missing():
     tree = parse(RECIPE, "a.yaml")
     assert at(value_span(tree, ("stages", "train", "model"))) == (4, 3, 4, 8)
-    assert at(value_span(tree, ("stages", "train", "epochs", "x", 3))) == (7, 5, 7, 11)
+    assert at(value_span(tree, ("stages", "train", "epochs", "x", 3))) == (7, 13, 7, 14)
+    assert at(key_span(tree, ("stages", "train", "epochs", "x", 3))) == (7, 5, 7, 11)
     assert at(value_span(tree, ("models",))) == (2, 1, 2, 5)
-    assert at(value_span(tree, ("stages", "data", "names", 9))) == (13, 25, 13, 30)
+    assert at(value_span(tree, ("stages", "data", "names", 9))) == (13, 32, 13, 40)
     assert find(tree, ("stages", "nothing", "below")) is None
 
 

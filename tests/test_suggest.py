@@ -11,7 +11,7 @@ from schema.hardware import Hardware
 from schema.models import ModelSpec
 from schema.recipe import Recipe
 from schema.stages import KINDS as STAGES
-from schema.suggest import NOTES, SYNONYMS, field_help, nearest
+from schema.suggest import NOTES, SYNONYMS, field_help, nearest, nearest_choice
 
 
 def models_in(annotation):
@@ -59,6 +59,7 @@ def test_no_synonym_stands_twice():
         ("atention", ["attention", "dtype"], "attention"),
         ("attn", ["attention", "dtype"], "attention"),
         ("eval", ["evaluation", "engine"], "evaluation"),
+        ("zero4", ["zero1", "zero2", "zero3"], "zero3"),
         ("xyz", ["model", "data"], None),
         ("", ["model"], None),
         ("a", [], None),
@@ -67,6 +68,20 @@ def test_no_synonym_stands_twice():
 )
 def test_nearest(name, known, found):
     assert nearest(name, known) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "choices", "found"),
+    [
+        ("bf16", ["bfloat16", "float16"], "bfloat16"),
+        ("BF16", ["bfloat16", "float16"], "bfloat16"),
+        ("flash_attn", ["eager", "flash_attention_2"], "flash_attention_2"),
+        ("zero-3", ["zero2", "zero3"], "zero3"),
+        ("qlora", ["cosine"], None),
+    ],
+)
+def test_nearest_choice(value, choices, found):
+    assert nearest_choice(value, choices) == found
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""Golden error cases: `errors/CASE.yaml` is refused with the text of `errors/CASE.txt`.
+
+`pytest tests/test_errors.py --renew` writes the texts anew.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from schema.diagnostics import RecipeError
+from schema.load import load
+from schema.render import text
+
+CASES = Path(__file__).parent / "errors"
+FILES = sorted(CASES.glob("*.yaml"))
+
+
+@pytest.fixture
+def expect(request):
+    """Compare with the golden text of a case, or write it with `--renew`."""
+
+    def compare(case, found):
+        golden = CASES / f"{case}.txt"
+        if request.config.getoption("--renew"):
+            golden.write_text(found + "\n", encoding="utf-8")
+        assert golden.is_file(), "no expected text: run pytest tests/test_errors.py --renew"
+        assert found + "\n" == golden.read_text(encoding="utf-8")
+
+    return compare
+
+
+def refusal(path):
+    """The diagnostics of a recipe that cannot be loaded, and their text."""
+    sources = {}
+    with pytest.raises(RecipeError) as caught:
+        load(path, sources)
+    return caught.value.diagnostics, text(caught.value.diagnostics, sources)
+
+
+def test_there_are_cases():
+    assert len(FILES) >= 40
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_case(path, expect, monkeypatch):
+    monkeypatch.chdir(CASES)
+    diagnostics, found = refusal(Path(path.name))
+    expect(path.stem, found)
+    assert all(d.spans for d in diagnostics)
+
+
+def a_missing_file(folder):
+    (folder / "animals-lora.yaml").touch()
+    return Path("animal-lora.yaml")
+
+
+def a_directory(folder):
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / "animals-lora.yaml").touch()
+    return Path("recipes")
+
+
+def not_utf8(folder):
+    (folder / "a.yaml").write_bytes("version: 1\nname: animals\ndescription: Bär, Kuh\n".encode("latin1"))
+    return Path("a.yaml")
+
+
+def garbage(folder):
+    """50 MB of random bytes."""
+    block = os.urandom(1 << 20)
+    with (folder / "a.yaml").open("wb") as stream:
+        for _ in range(50):
+            stream.write(block)
+    return Path("a.yaml")
+
+
+def binary(folder):
+    (folder / "a.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    return Path("a.yaml")
+
+
+MADE = {
+    "missing": a_missing_file,
+    "directory": a_directory,
+    "not-utf8": not_utf8,
+    "garbage": garbage,
+    "binary": binary,
+}
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_made_case(case, expect, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expect(case, refusal(MADE[case](tmp_path))[1])
+
+
+def test_every_text_has_its_case(request):
+    cases = {path.stem for path in FILES} | MADE.keys()
+    if request.config.getoption("--renew"):
+        for text_ in CASES.glob("*.txt"):
+            if text_.stem not in cases:
+                text_.unlink()
+    assert {path.stem for path in CASES.glob("*.txt")} == cases
