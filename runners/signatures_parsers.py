@@ -22,7 +22,7 @@ _FLAGS = {"HelpAction", "PrintCompletionAction", "VersionAction"}
 _FUNCTIONS = {
     "string_to_bool": "bool",  # transformers: yes true t y 1, no false f n 0
     "str_to_bool": "on_off",  # accelerate: the same, and on and off
-    "comma_separated_list": "str",
+    "comma_separated_list": "comma_list",
     "launch_command_parser.<locals>.<lambda>": "on_off_list",
 }
 """Conversion functions of the parsers by their qualified name → our name of the type."""

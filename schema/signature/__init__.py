@@ -7,7 +7,7 @@
 'did you mean `learning_rate`? The recipe has a field for it: `optimizer.learning_rate`'
 """
 
-from schema.signature.commandline import check_argv
+from schema.signature.commandline import check_argv, read_argv
 from schema.signature.names import FIELDS, RENAMED, near
 from schema.signature.options import check_options
 from schema.signature.problem import Problem
@@ -44,6 +44,7 @@ __all__ = [
     "near",
     "near_models",
     "packages",
+    "read_argv",
     "resolve",
     "toolchain",
     "vocabulary",

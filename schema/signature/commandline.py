@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from schema.signature.options import has_plugins, names_unknown, repeated, unknown
 from schema.signature.problem import Problem
@@ -42,6 +43,23 @@ def check_argv(signature: Signature, argv: Sequence[str]) -> list[Problem]:
     return list(_Reader(signature, argv).problems())
 
 
+def read_argv(signature: Signature, argv: Sequence[str]) -> dict[str, Any]:
+    """The options that a command line gives, with their values as the engine sees them.
+
+    >>> from schema.signature.recorded import load
+    >>> read_argv(load("ms-swift", "sft"), ["--no-freeze-vit", "--seed", "7", "--target-modules", "q_proj", "v_proj"])
+    {'freeze_vit': False, 'seed': 7, 'target_modules': ['q_proj', 'v_proj']}
+
+    Raises:
+        ValueError: where `check_argv` finds an error, with its message.
+    """
+    reader = _Reader(signature, argv)
+    for problem in reader.problems():
+        if problem.severity == "error":
+            raise ValueError(problem.message)
+    return reader.read
+
+
 class _Reader:
     """Walks over the tokens once, as argparse does."""
 
@@ -49,17 +67,18 @@ class _Reader:
         self.signature = signature
         self.argv = list(argv)
         self.seen: dict[str, str] = {}
+        self.read: dict[str, Any] = {}
         flags = (self._flag(token) for token in self.argv)
         self.plugins = has_plugins(signature, [flag.name for flag in flags if flag])
 
     def problems(self) -> Iterator[Problem]:
         """Findings in the order of the tokens."""
-        place, script = 0, False
+        place = 0
         while place < len(self.argv):
             flag = self._flag(self.argv[place])
             if flag is None and self.signature.positionals:
-                script = True
-                break  # the script, and its own arguments
+                yield from self._behind_script(place + 1)
+                return
             if flag is None:
                 yield _stray(self.argv[place])
                 place += 1
@@ -68,8 +87,16 @@ class _Reader:
             found = list(self._judge(flag, values, place))
             place += any(problem.kind == "dash" for problem in found)  # that value is judged already
             yield from found
-        if self.signature.positionals and not script:
+        if self.signature.positionals:
             yield Problem("missing", self.signature.positionals[0], "the script to launch is missing", "name it")
+
+    def _behind_script(self, place: int) -> Iterator[Problem]:
+        """argparse looks for prefixes of its own options even among the arguments of the script."""
+        for token in self.argv[place:]:
+            flag = self._flag(token)
+            if flag and not flag.option and flag.candidates:
+                message = f"`{flag.name}` is for the script, and {self.signature.program[0]} takes it for its own"
+                yield Problem("ambiguous", flag.name, message, "give the script an option of another name")
 
     def _flag(self, token: str) -> _Flag | None:
         """The option that a token is, or None for a value."""
@@ -82,6 +109,8 @@ class _Reader:
         if name in self.signature.spellings:
             return self._known(name, behind)
         candidates = self._candidates(name)
+        if len(candidates) == 1:
+            return _Flag(name, behind, *self.signature.spellings[candidates[0]], candidates)
         if candidates:
             return _Flag(name, behind, candidates=candidates)
         if _NEGATIVE_NUMBER.fullmatch(token) or " " in token:
@@ -95,31 +124,31 @@ class _Reader:
     def _candidates(self, name: str) -> tuple[str, ...]:
         if not self.signature.abbreviations or not name.startswith("--") or name == "--":
             return ()
-        return tuple(flag for flag in self.signature.spellings if flag.startswith(name))
+        found = tuple(flag for flag in (*self.signature.spellings, "--help") if flag.startswith(name))
+        return () if found == ("--help",) else found
 
     def _values(self, flag: _Flag, place: int) -> tuple[list[str], int]:
         """The values that a flag takes, and the next place."""
-        option = flag.option or self._only_candidate(flag)
         if flag.value is not None:
             return [flag.value], place
-        limit = _limit(option, flag) if option or not self.signature.positionals else 0
+        limit = _limit(flag) if flag.option or not self.signature.positionals else 0
         end = place
         while end < len(self.argv) and end - place < limit and self._flag(self.argv[end]) is None:
             end += 1
         return self.argv[place:end], end
 
-    def _only_candidate(self, flag: _Flag) -> Option | None:
-        options = {self.signature.spellings[name][0].name for name in flag.candidates}
-        return self.signature.options[options.pop()] if len(options) == 1 else None
-
     def _judge(self, flag: _Flag, values: list[str], place: int) -> Iterator[Problem]:
         if flag.option is None:
             yield self._not_an_option(flag)
             return
+        if flag.candidates:
+            message = f"`{flag.name}` is short for `{flag.candidates[0]}`, which another version may change"
+            yield Problem("abbreviated", flag.name, message, f"write `{flag.candidates[0]}`")
         if flag.option.name in self.seen and not flag.option.repeatable:
             yield repeated(flag.option, flag.name, self.seen[flag.option.name])
         self.seen.setdefault(flag.option.name, flag.name)
         if flag.negative or flag.option.nargs == 0:
+            self.read[flag.option.name] = not flag.negative
             yield from _takes_none(flag)
         elif not values and flag.option.nargs != "?":
             yield self._value_missing(flag, place)
@@ -129,13 +158,10 @@ class _Reader:
     def _not_an_option(self, flag: _Flag) -> Problem:
         if flag.name == "--":
             return Problem("extra", flag.name, "`--` belongs to no option", "leave it out")
-        if len(flag.candidates) > 1:
-            names = list(dict.fromkeys(self.signature.spellings[name][0].flag for name in flag.candidates))
-            help = "write " + " or ".join(f"`{name}`" for name in names[:6])
-            return Problem("ambiguous", flag.name, f"`{flag.name}` is no option, and short for several", help)
         if flag.candidates:
-            message = f"`{flag.name}` is short for `{flag.candidates[0]}`, which another version may change"
-            return Problem("abbreviated", flag.name, message, f"write `{flag.candidates[0]}`")
+            known = [self.signature.spellings[name][0].flag for name in flag.candidates if name != "--help"]
+            help = "write " + " or ".join(f"`{name}`" for name in list(dict.fromkeys(known))[:6])
+            return Problem("ambiguous", flag.name, f"`{flag.name}` is no option, and short for several", help)
         return unknown(self.signature, flag.name)
 
     def _value_missing(self, flag: _Flag, place: int) -> Problem:
@@ -153,16 +179,19 @@ class _Reader:
                 read.append(from_text(option, text))
             except Unfit as unfit:
                 yield Problem(unfit.kind, option.name, unfit.reason, unfit.help)
-        value = read if option.many else (read or [None])[0]
+        if not values:  # a boolean that stands alone
+            read = [True]
         if read:
+            value = read if option.many else read[0]
+            self.read[option.name] = [*self.read.get(option.name, []), value] if option.repeatable else value
             yield from names_unknown(self.signature, option, value, self.plugins)
 
 
-def _limit(option: Option | None, flag: _Flag) -> float:
+def _limit(flag: _Flag) -> float:
     """How many values follow at most; those behind an unknown flag belong to it and are not judged."""
-    if option is None or option.many:
+    if flag.option is None or (flag.option.many and not flag.negative):
         return math.inf
-    return 0 if flag.negative or option.nargs == 0 else 1
+    return 0 if flag.negative or flag.option.nargs == 0 else 1
 
 
 def _takes_none(flag: _Flag) -> Iterator[Problem]:

@@ -10,7 +10,6 @@ RENAMED = {
     # ms-swift 3 → 4
     "train_type": "tuner_type",
     "metric": "eval_metric",
-    "custom_register_path": "external_plugins",
     "gpu_memory_utilization": "vllm_gpu_memory_utilization",
     "tensor_parallel_size": "vllm_tensor_parallel_size",
     "pipeline_parallel_size": "vllm_pipeline_parallel_size",

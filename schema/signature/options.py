@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from schema.signature.names import FIELDS, RENAMED, near
@@ -100,9 +100,10 @@ def _names(option: Option, value: Any) -> list[str]:
     return [part for part in parts if not (option.name == "attn_impl" and "/" in part)]
 
 
-def _not_registered(option: Option, name: str, known: Iterable[str]) -> Problem:
-    close = near(name, known)
-    help = f"did you mean `{close[0]}`?" if close else "see schema/signatures for the names that are"
+def _not_registered(option: Option, name: str, known: Collection[str]) -> Problem:
+    close = near(name, sorted(known))
+    listed = ", ".join(f"`{one}`" for one in sorted(known)[:16]) + (", …" if len(known) > 16 else "")
+    help = f"did you mean `{close[0]}`?" if close else f"it is one of {listed}"
     return Problem("vocabulary", option.name, f"no `{option.name}` is registered under `{name}`", help)
 
 

@@ -13,7 +13,8 @@ FOLDER = Path(__file__).parent.parent / "signatures"
 
 Type = str
 """One of: bool, on_off (bool and on/off), flag (no value), truthy (any text but the empty one is true), int, float,
-str, path, json (a map as JSON text, or a path or name), choice, on_off_list, unsupported (cannot be given)."""
+str, path, json (a map as JSON text, or a path or name), choice, comma_list,
+on_off_list, unsupported (cannot be given)."""
 
 
 @dataclass(frozen=True, slots=True)

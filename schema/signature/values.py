@@ -22,6 +22,7 @@ _TYPES = {
     "path": "a path",
     "json": "a map",
     "flag": "nothing, its presence says it",
+    "comma_list": "texts, joined by commas",
     "on_off_list": "true and false, joined by commas",
 }
 
@@ -47,6 +48,8 @@ def from_text(option: Option, text: str) -> Any:
             return _truth(option, text, _TRUE, _FALSE)
         case "on_off":
             return _truth(option, text, _TRUE | {"on"}, _FALSE | {"off"})
+        case "comma_list":
+            return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
         case "on_off_list":
             return [_truth(option, part, _TRUE | {"on"}, _FALSE | {"off"}) for part in text.split(",")]
         case "int" | "float":
