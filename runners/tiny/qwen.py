@@ -30,12 +30,20 @@ def qwen2_vl(to: Path) -> Any:
 
     config = Qwen2VLConfig(
         text_config=_text(),
-        vision_config=dict(
-            depth=2, embed_dim=32, hidden_size=32, mlp_ratio=2, num_heads=2, patch_size=14, spatial_merge_size=2,
-            temporal_patch_size=2, in_channels=3,
-        ),
-        tie_word_embeddings=True, **_token_ids(),
-    )  # fmt: skip
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": 32,
+            "mlp_ratio": 2,
+            "num_heads": 2,
+            "patch_size": 14,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+            "in_channels": 3,
+        },
+        tie_word_embeddings=True,
+        **_token_ids(),
+    )
     return _save(Qwen2VLForConditionalGeneration(config), "Qwen2VLProcessor", to)
 
 
@@ -45,28 +53,46 @@ def qwen2_5_vl(to: Path) -> Any:
 
     config = Qwen2_5_VLConfig(
         text_config=_text(),
-        vision_config=dict(
-            depth=2, hidden_size=32, out_hidden_size=32, intermediate_size=64, num_heads=2, patch_size=14,
-            spatial_merge_size=2, temporal_patch_size=2, window_size=56, fullatt_block_indexes=[1], in_channels=3,
-        ),
-        tie_word_embeddings=True, **_token_ids(),
-    )  # fmt: skip
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "out_hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "patch_size": 14,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+            "window_size": 56,
+            "fullatt_block_indexes": [1],
+            "in_channels": 3,
+        },
+        tie_word_embeddings=True,
+        **_token_ids(),
+    )
     return _save(Qwen2_5_VLForConditionalGeneration(config), "Qwen2_5_VLProcessor", to)
 
 
 def _text() -> dict[str, Any]:
-    return dict(
-        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=True,
-        rope_parameters={"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
-    )  # fmt: skip
+    return {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
+    }
 
 
 def _token_ids() -> dict[str, int]:
-    return dict(
-        image_token_id=IDS["<|image_pad|>"], video_token_id=IDS["<|video_pad|>"],
-        vision_start_token_id=IDS["<|vision_start|>"], vision_end_token_id=IDS["<|vision_end|>"],
-    )  # fmt: skip
+    return {
+        "image_token_id": IDS["<|image_pad|>"],
+        "video_token_id": IDS["<|video_pad|>"],
+        "vision_start_token_id": IDS["<|vision_start|>"],
+        "vision_end_token_id": IDS["<|vision_end|>"],
+    }
 
 
 def _save(model: Any, processor: str, to: Path) -> Any:
@@ -74,9 +100,11 @@ def _save(model: Any, processor: str, to: Path) -> Any:
     from transformers.models.qwen2_vl import Qwen2VLImageProcessor
 
     tokenizer = transformers.Qwen2TokenizerFast(
-        tokenizer_object=with_specials(byte_level_bpe(), IDS), eos_token="<|im_end|>", pad_token="<|endoftext|>",
+        tokenizer_object=with_specials(byte_level_bpe(), IDS),
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
         additional_special_tokens=list(SPECIALS),
-    )  # fmt: skip
+    )
     tokenizer.chat_template = CHAT_TEMPLATE
     model.generation_config.eos_token_id = IDS["<|im_end|>"]
     model.generation_config.pad_token_id = IDS["<|endoftext|>"]

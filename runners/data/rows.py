@@ -1,0 +1,135 @@
+"""What readers make of a data set: rows, the places they came from, and the diagnostics of what is no row.
+
+Row(Place("data/animals/cat/1.jpg"), ({"role": "user", "content": "<image>What is it?"},), label="cat", pictures=(…,))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schema.diagnostics import Diagnostic, RecipeError, Span
+
+IMAGE_TAG = "<image>"
+REMOTE = ("http://", "https://", "data:", "s3://", "gs://", "oss://", "hdfs://", "file://")
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: a file, relative to the project, and a line (for parquet: a row), counting from 1."""
+
+    file: str
+    line: int = 1
+
+    def refuse(self, code: str, message: str, help: str = "", column: int = 1) -> Diagnostic:
+        """A diagnostic that points here."""
+        return Diagnostic(code, message, help, (self.span(column=column),))
+
+    def span(self, label: str = "", column: int = 1) -> Span:
+        """The place as a span of one character."""
+        return Span(self.file, self.line, column, self.line, column + 1, label)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a row: the path that is written, and the file as it lies now."""
+
+    path: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example. `messages` end with what the model is asked; the answer that follows is apart."""
+
+    place: Place
+    messages: tuple[Message, ...]
+    answer: Message | None = None
+    pictures: tuple[Picture, ...] = ()
+    label: str | None = None
+    tools: str | None = None
+    """The tools of a conversation, as JSON text."""
+
+    @property
+    def asked(self) -> tuple[tuple[Any, Any], ...]:
+        """Role and text of what the model is asked."""
+        return tuple((message["role"], message["content"]) for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set as a recipe describes it, with what holds for all of its rows."""
+
+    dataset: Mapping[str, Any]
+    task: str
+    prompt: str | None
+    system: str | None
+    seed: int
+    root: Path
+    """The project: paths of the recipe and of rows are relative to it."""
+    to: Path
+    """Where the prepared data goes; made pictures lie in `images/` below it."""
+
+    @property
+    def path(self) -> str:
+        """The data set's path as the recipe has it."""
+        return str(self.dataset["path"])
+
+    def located(self, kind: str) -> Path:
+        """The data set's file or folder (`kind`). Errors: RecipeError when it is not there."""
+        place = self.root / self.path
+        if place.is_dir() if kind == "folder" else place.is_file():
+            return place
+        message = f"the data set's {kind} `{self.path}` " + ("is not there" if not place.exists() else f"is no {kind}")
+        help = "put the data there, correct `path`, or say in machine.yaml under `data:` where it lies"
+        raise RecipeError([Place(self.path).refuse("R0601", message, help)])
+
+    def asks(self, prompt: str | None, system: str | None, pictures: int) -> tuple[Message, ...]:
+        """A system message, if any, and the user's message; pictures come first where the prompt has no tag."""
+        question = prompt if prompt is not None else self.prompt or ""
+        content = question if IMAGE_TAG in question else IMAGE_TAG * pictures + question
+        instructions = system if system is not None else self.system
+        opening: tuple[Message, ...] = ({"role": "system", "content": instructions},) if instructions else ()
+        return (*opening, {"role": "user", "content": content})
+
+    def picture(self, text: str, beside: Path) -> Picture | str:
+        """The picture that a row names, looked for beside the data file and then in the project; or what is wrong."""
+        if text.lower().startswith(REMOTE):
+            return f"`{text[:80]}` is no local file"
+        candidates = [Path(os.path.normpath(folder / text)) for folder in (beside, self.root)]
+        file = next((path for path in candidates if path.is_file()), None)
+        if file is None:
+            return f"there is no picture `{text}`, neither beside the data file nor in the project"
+        shown = os.path.relpath(file, self.root)
+        if shown.startswith(".." + os.sep) or Path(shown).is_absolute():
+            if not self.dataset.get("external"):
+                return f"`{text}` lies outside the project"
+            shown = str(file)
+        return Picture(Path(shown).as_posix(), file)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a reader found."""
+
+    rows: tuple[Row, ...]
+    refused: tuple[Diagnostic, ...] = ()
+    classes: tuple[str, ...] | None = None
+    """The classes in the order of their labels; in sorted order when absent."""
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    """File names that are never data, such as .DS_Store, and how often they occur."""
+    unused: tuple[str, ...] = ()
+    """Columns that play no part."""
+
+
+def is_text(name: str) -> bool:
+    """Whether a file name can be written as UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
