@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 
 from schema.datasets.base import LocalDataset
-from schema.diagnostics import Diagnostic, Span
+from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.stage import Use
 from schema.stages import Classify, Predict, Prepare
@@ -40,10 +40,16 @@ class Context:
 
 
 def check(recipe: Recipe, variant: str | None, at: At, key_at: At) -> list[Diagnostic]:
-    """What `RULES` find. Rules about fields run only when all references hold, because they follow them."""
+    """What `RULES` find.
+
+    Raises:
+        RecipeError: what `REFERENCES` find; nothing can follow a reference that leads nowhere.
+    """
     context = Context(recipe, variant, at, key_at)
     broken = [diagnostic for rule in REFERENCES for diagnostic in rule(context)]
-    return broken or [diagnostic for rule in RULES for diagnostic in rule(context)]
+    if broken:
+        raise RecipeError(broken)
+    return [diagnostic for rule in RULES for diagnostic in rule(context)]
 
 
 def references_exist(context: Context) -> Iterator[Diagnostic]:

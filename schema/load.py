@@ -26,7 +26,8 @@ class Instance:
     recipe: Recipe
     variant: str | None
     tree: MapNode
-    warnings: tuple[Diagnostic, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
+    """What rules across fields found, errors too: compiling reports them together with its own."""
 
     def at(self, *path: str | int) -> Span:
         """The place of a field's value."""
@@ -46,11 +47,6 @@ class Loaded:
     file: str
     files: tuple[str, ...]
     instances: tuple[Instance, ...]
-
-    @property
-    def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is worth saying but stops nothing."""
-        return tuple(dict.fromkeys(w for instance in self.instances for w in instance.warnings))
 
     def instance(self, variant: str | None) -> Instance:
         """One instance by its name.
@@ -92,7 +88,7 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
         sets: `a.b=c` assignments on top of every instance.
 
     Raises:
-        RecipeError: everything that is wrong with the text, the shape and the rules.
+        RecipeError: everything that is wrong with the text, the shape and the references.
     """
     files = _Files(sources)
     tree = _extended(path, files, ())
@@ -114,11 +110,8 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
 def _instance(tree: MapNode, variant: str | None, layers: Iterable[MapNode]) -> Instance:
     composed = instance(tree, layers)
     recipe = validate(composed)
-    found = check(recipe, variant, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
-    errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
-    if errors:
-        raise RecipeError(errors)
-    return Instance(recipe, variant, composed, tuple(found))
+    findings = check(recipe, variant, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
+    return Instance(recipe, variant, composed, tuple(findings))
 
 
 def _extended(path: Path, files: _Files, below: tuple[Path, ...], asked: Span | None = None) -> MapNode:

@@ -48,7 +48,21 @@ def validate(tree: MapNode) -> Recipe:
         errors = _errors(data)
     if isinstance(errors, Recipe):
         return errors
-    raise RecipeError(_unique(_diagnostic(error, tree) for error in errors))
+    raise RecipeError(_diagnostics(errors, tree, Recipe))
+
+
+def to_diagnostics(error: ValidationError, tree: MapNode, model: type[Model]) -> list[Diagnostic]:
+    """What pydantic found in the data of a tree, with places."""
+    return _diagnostics(error.errors(include_url=False, include_input=False), tree, model)
+
+
+def _diagnostics(errors: list[ErrorDetails], tree: MapNode, model: type[Model]) -> list[Diagnostic]:
+    """Without the echo of an error inside a field that already has one at the same place."""
+    seen: dict[tuple[Span, ...], Diagnostic] = {}
+    for error in errors:
+        diagnostic = _diagnostic(error, tree, model)
+        seen.setdefault(diagnostic.spans, diagnostic)
+    return list(seen.values())
 
 
 def _errors(data: Any) -> Recipe | list[ErrorDetails]:
@@ -101,7 +115,7 @@ def _container(data: Any, path: Location) -> Any:
     return data
 
 
-def _diagnostic(error: ErrorDetails, tree: MapNode) -> Diagnostic:
+def _diagnostic(error: ErrorDetails, tree: MapNode, top: type[Model]) -> Diagnostic:
     location, kind = error["loc"], error["type"]
     path = real_path(tree, location)
     node, name = find(tree, path), str(path[-1]) if path else ""
@@ -110,9 +124,9 @@ def _diagnostic(error: ErrorDetails, tree: MapNode) -> Diagnostic:
     if kind.startswith("R0"):
         return Diagnostic(kind, f"`{_text(node, name)}`: {error['msg']}", context["help"], (span,))
     if kind == "extra_forbidden":
-        return _unknown_field(location, tree, path, name, span)
+        return _unknown_field(top, location, path, name, span)
     if kind in ("missing", "union_tag_not_found"):
-        return _missing(location, kind, context, path, name, span)
+        return _missing(top, location, kind, path, name, span)
     if kind in ("literal_error", "union_tag_invalid"):
         return _bad_choice(kind, context, tree, path, node, span)
     if kind in _BOUNDS:
@@ -131,10 +145,10 @@ def _span(tree: MapNode, path: Location, key: bool) -> Span:
     return key_span(tree, path) if key else value_span(tree, path)
 
 
-def _unknown_field(location: Location, tree: MapNode, path: Location, name: str, span: Span) -> Diagnostic:
+def _unknown_field(top: type[Model], location: Location, path: Location, name: str, span: Span) -> Diagnostic:
     from schema.suggest import field_help  # loads the fuzzy matcher, which only a mistake pays for
 
-    model, siblings = _models_at(location[:-1])
+    model, siblings = _models_at(top, location[:-1])
     owners = [kind for kind, sibling in siblings.items() if name in _fields(sibling)]
     if owners:
         kinds = " or ".join(f"`kind: {kind}`" for kind in owners)
@@ -145,10 +159,10 @@ def _unknown_field(location: Location, tree: MapNode, path: Location, name: str,
 
 
 def _missing(
-    location: Location, kind: str, context: Mapping[str, Any], path: Location, name: str, span: Span
+    top: type[Model], location: Location, kind: str, path: Location, name: str, span: Span
 ) -> Diagnostic:
     if kind == "union_tag_not_found":
-        _, members = _models_at(location)
+        _, members = _models_at(top, location)
         choices = ", ".join(f"`{member}`" for member in members)
         return Diagnostic("R0104", f"`{name}` has no `kind`", f"add `kind:` with one of {choices}", (span,))
     owner = f"`{path[-2]}`" if len(path) > 1 else "the recipe"
@@ -198,14 +212,6 @@ def _cure(node: Node | None, wanted: str) -> str:
     return f"write {wanted}"
 
 
-def _unique(diagnostics: Iterator[Diagnostic]) -> list[Diagnostic]:
-    """Without the echo of an error inside a field that already has one at the same place."""
-    seen: dict[tuple[Span, ...], Diagnostic] = {}
-    for diagnostic in diagnostics:
-        seen.setdefault(diagnostic.spans, diagnostic)
-    return list(seen.values())
-
-
 def _fields(model: type[Model]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
@@ -214,9 +220,9 @@ def _kind_of(model: type[Model] | None) -> str:
     return str(get_args(model.model_fields["kind"].annotation)[0]) if model and "kind" in model.model_fields else ""
 
 
-def _models_at(location: Location) -> tuple[type[Model] | None, dict[str, type[Model]]]:
+def _models_at(top: type[Model], location: Location) -> tuple[type[Model] | None, dict[str, type[Model]]]:
     """The model that describes the map at a location, and the members of the union it was chosen from, by kind."""
-    annotation: Any = Recipe
+    annotation: Any = top
     members: dict[str, type[Model]] = {}
     for part in location:
         annotation = _bare(annotation)

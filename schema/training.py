@@ -103,8 +103,6 @@ class EarlyStopping(Model):
     """End when the metric of `checkpoints` has not improved for so many evaluations."""
 
     patience: Positive
-    threshold: NonNegative = 0.0
-    """What counts as an improvement."""
 
 
 class Logging(Model):
@@ -142,8 +140,8 @@ class TrainingStage(Stage):
     """End after so many optimizer steps, whatever `epochs` says."""
     max_length: Positive = 2048
     """Tokens of an example."""
-    too_long: Literal["error", "drop", "left", "right"] = "error"
-    """What happens to an example beyond `max_length`: the run ends, it is dropped, or it is cut at that side."""
+    too_long: Literal["error", "left", "right"] = "error"
+    """What happens to an example beyond `max_length`: the run ends, or it is cut at that side."""
     packing: bool = False
     """Several short examples share a sequence; needs flash attention."""
     precision: Dtype | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,8 @@ class DatasetBase(Model):
     """The system message for rows that bring none of their own."""
     split: Split = default(Split)
     """What is held out of training."""
+    draws: ClassVar[bool] = False
+    """Whether preparation draws the pictures, instead of pointing at files of the project."""
     on_bad: Literal["error", "skip"] = "error"
     """A bad row ends the stage, or is counted in the report and left out."""
 

@@ -5,7 +5,7 @@ digits: {kind: digits, size: 56, prompt: Which digit?, split: {validation: 0.2}}
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from schema.datasets.base import DatasetBase
 class Digits(DatasetBase):
     """Handwritten digits from the UCI repository, as scikit-learn ships them."""
 
+    draws: ClassVar[bool] = True
     kind: Literal["digits"]
     size: int = Field(112, ge=8, le=1024)
     """Width and height in pixels of the pictures that are made."""

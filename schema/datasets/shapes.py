@@ -5,7 +5,7 @@ animals: {kind: shapes, classes: [cat, dog], per_class: 6, size: 56}
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from schema.datasets.base import DatasetBase
 class Shapes(DatasetBase):
     """One shape and colour for each class; the same seed draws the same pictures."""
 
+    draws: ClassVar[bool] = True
     kind: Literal["shapes"]
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
     per_class: Positive = 6

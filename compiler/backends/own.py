@@ -1,0 +1,54 @@
+"""Stages that our own runners carry out: data preparation and scores."""
+
+from __future__ import annotations
+
+from compiler.plan import Command, FilePath, InputPath, Launch, Output, OutputPath, Plan, StagePlan
+from schema.datasets.hub import HubDataset
+from schema.stages import Evaluate, Prepare
+
+RESULT = OutputPath("result")
+CONFUSION = {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion matrix"}
+
+
+def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.prepare` with the data set's description as a file."""
+    assert isinstance(planned.stage, Prepare)
+    recipe = plan.instance.recipe
+    dataset = recipe.datasets[planned.stage.dataset]
+    described = dataset.model_dump(mode="json")
+    if isinstance(dataset, HubDataset):
+        described["path"] = dataset.folder
+    config = {
+        "dataset": {k: v for k, v in described.items() if k not in ("prompt", "system", "split")},
+        "prompt": dataset.prompt,
+        "system": dataset.system,
+        "split": described["split"],
+        "task": planned.stage.task,
+        "seed": recipe.seed,
+    }
+    file = FilePath("prepare", f"{plan.pipeline}/{planned.name}.prepare.json")
+    command = Command(("python", "-m", "runners.prepare"), {"config": file, "to": RESULT})
+    names = [f"{split}.jsonl" for split in dataset.split.names] + ["classes.json", "report.json"]
+    if dataset.draws:
+        names.append("images")
+    launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
+    return launch, tuple(Output(name) for name in names)
+
+
+def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.evaluate` on the predictions."""
+    assert isinstance(planned.stage, Evaluate)
+    predictions = planned.input("predictions")
+    options = {
+        "predictions": InputPath("predictions", predictions.path),
+        "to": RESULT,
+        "classes": InputPath("classes", planned.input("classes").path),
+        "metrics": planned.stage.metrics,
+    }
+    launch = Launch((Command(("python", "-m", "runners.evaluate"), options),), runners=("runners.evaluate",))
+    outputs = (
+        Output("metrics.json", "metrics"),
+        Output("report.json"),
+        Output("confusion.csv", "plot", CONFUSION),
+    )
+    return launch, outputs

@@ -1,0 +1,84 @@
+"""The command line: `recipe VERB …`. A verb's module loads when the verb is used, so that starting costs little."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+VERBS: dict[str, str] = {
+    "validate": "compiler.commands.validate",
+    "compile": "compiler.commands.compile",
+    "show": "compiler.commands.show",
+    "hash": "compiler.commands.hash",
+    "ls": "compiler.commands.ls",
+    "new": "compiler.commands.new",
+    "explain": "compiler.commands.explain",
+    "schema": "compiler.commands.schema",
+    "run": "runners.commands.run",
+    "fetch": "runners.commands.fetch",
+    "scores": "runners.commands.scores",
+}
+"""Verb → the module that has a function of that name."""
+
+PROGRAMS: dict[str, str] = {"exec": "runners.exec", "check": "compiler.commands.check"}
+"""What compiled pipelines call: verb → a module with `main(argv)`, hidden from people."""
+
+
+def main() -> None:
+    """The entry point of `recipe` and of `python -m compiler`."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in PROGRAMS:
+        sys.exit(import_module(PROGRAMS[arguments[0]]).main(arguments[1:]))
+    _start_fast()
+    from typer import Exit, Typer  # after the settings above, which its import is to see
+
+    app = Typer(
+        name="recipe",
+        help="Compile reviewable fine-tuning recipes into launches and DVC stages.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for verb in _needed(arguments):
+        app.command(verb)(_function(verb))
+    try:
+        app(prog_name="recipe")
+    except (Exit, SystemExit):
+        raise
+    except BrokenPipeError:
+        os._exit(1)  # whoever read our output has gone
+    except Exception as error:
+        _internal(error)
+
+
+def _start_fast() -> None:
+    """A short-lived process: no cyclic garbage to look for, and no plugins of pydantic to look up among packages."""
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+def _needed(arguments: list[str]) -> list[str]:
+    """The verbs to load: the one that is called; for help and completion all."""
+    called = arguments[:1] if "_RECIPE_COMPLETE" not in os.environ else []
+    return called if called and called[0] in VERBS else list(VERBS)
+
+
+def _function(verb: str) -> Callable[..., None]:
+    function: Callable[..., None] = getattr(import_module(VERBS[verb]), verb)
+    return function
+
+
+def _options() -> None:
+    """Recipes: validate, compile, show, run."""
+
+
+def _internal(error: Exception) -> None:
+    """The program itself is at fault: say so without a traceback, unless one is asked for."""
+    if "RECIPE_TRACEBACK" in os.environ:
+        raise error
+    print(f"recipe: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    print("This is a fault of the program. RECIPE_TRACEBACK=1 shows where.", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,113 @@
+"""What decides a stage's result: its normalised launch, generated files, our own code and the toolchain.
+
+The document holds no name of a recipe or stage, no place, and no key of another stage: two launches that cannot differ in
+their result have equal documents. An input is named by its role.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from compiler.code import digests
+from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
+from compiler.plan import (
+    Command,
+    FilePath,
+    InputPath,
+    Json,
+    OutputPath,
+    Plan,
+    ResumedModel,
+    ResumePath,
+    StagePlan,
+    Value,
+    is_place,
+)
+from schema.signature import Signature, load, packages, resolve
+
+FORMAT = 1
+
+ENGINE_PACKAGES = (
+    "accelerate",
+    "datasets",
+    "ms-swift",
+    "numpy",
+    "peft",
+    "pillow",
+    "qwen-vl-utils",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "transformers",
+)
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "swift": ENGINE_PACKAGES,
+    "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
+    "runners.collect": (),
+    "runners.evaluate": ("scikit-learn",),
+}
+"""Program or runner → the packages whose versions matter to its result."""
+
+
+def identity(plan: Plan) -> Plan:
+    """Every stage with its identity document."""
+    return replace(plan, stages=tuple(replace(stage, identity=_document(stage)) for stage in plan.stages))
+
+
+def _document(stage: StagePlan) -> Json:
+    launch = stage.launch
+    return {
+        "format": FORMAT,
+        "kind": stage.kind,
+        "launch": [_command(command) for command in launch.commands],
+        "env": {k: v for k, v in launch.env.items() if k not in IGNORED_ENVIRONMENT},
+        "files": dict(launch.files),
+        "inputs": [given.role for given in stage.inputs],
+        "code": digests(launch.runners),
+        "toolchain": _toolchain(stage),
+    }
+
+
+def _command(command: Command) -> Json:
+    signature = load(*command.signature) if command.signature else None
+    options = {name: _value(signature, name, value) for name, value in command.options.items()}
+    for name, value in command.passed.items():
+        assert signature is not None
+        found = signature.find(name)
+        assert found is not None  # the pass before this one has checked it
+        options[found[0].name] = resolve(signature, name, value)
+    return {
+        "program": list(command.program),
+        "options": {name: value for name, value in options.items() if name not in IGNORED_OPTIONS},
+    }
+
+
+def _value(signature: Signature | None, name: str, value: Value) -> Json:
+    if signature is None or is_place(value):
+        return _plain(value)
+    return resolve(signature, name, _plain(value))
+
+
+def _plain(value: Any) -> Json:
+    match value:
+        case tuple():
+            return [_plain(item) for item in value]
+        case InputPath(role, _, suffix):
+            return {"input": role, **({"suffix": suffix} if suffix else {})}
+        case ResumedModel(model):
+            return _plain(model)
+        case FilePath(name):
+            return {"file": name}
+        case OutputPath() | ResumePath():
+            return None
+    return value
+
+
+def _toolchain(stage: StagePlan) -> dict[str, str]:
+    programs = {command.program[0] for command in stage.launch.commands} | set(stage.launch.runners)
+    names = {package for program in programs for package in PACKAGES.get(program, ())}
+    if "deepspeed" in stage.launch.files:
+        names.add("deepspeed")
+    return packages(*sorted(names))

@@ -1,0 +1,52 @@
+"""Keys: digests of canonical JSON (RFC 8785) that name a stage's result and the whole recipe's.
+
+    own         = sha256(JCS(<stage>.json))
+    stage key   = sha256(JCS({tag, own, inputs: {role: upstream key or pinned content}}))
+    recipe hash = sha256(JCS({tag, stages: {name: stage key}}))
+    intent      = sha256(JCS(the recipe with its defaults, without what is only said to readers))
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import rfc8785
+
+from compiler.plan import Input, Json, Plan, StagePlan
+
+STAGE_TAG = "recipe-compiler/stage/1"
+RECIPE_TAG = "recipe-compiler/recipe/1"
+INTENT_TAG = "recipe-compiler/intent/1"
+
+
+def keys(plan: Plan) -> Plan:
+    """Every stage with its key, upstream first, and the recipe hash."""
+    done: dict[str, StagePlan] = {}
+    for stage in plan.stages:
+        own = digest(stage.identity)
+        inputs = {given.role: _content(given, done) for given in stage.inputs}
+        key = digest({"tag": STAGE_TAG, "own": own, "inputs": inputs})
+        done[stage.name] = replace(stage, own=own, key=key)
+    recipe_hash = digest({"tag": RECIPE_TAG, "stages": {name: stage.key for name, stage in done.items()}})
+    return replace(plan, stages=tuple(done.values()), recipe_hash=recipe_hash, intent=_intent(plan))
+
+
+def digest(document: Json) -> str:
+    """sha256 in hexadecimal of the canonical JSON of a document."""
+    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
+
+
+def _content(given: Input, done: dict[str, StagePlan]) -> Json:
+    if given.stage is None:
+        return {"unpinned": given.pinned}
+    key = done[given.stage].key
+    return {"stage": key, "part": given.path.removeprefix(f"{done[given.stage].out}/")}
+
+
+def _intent(plan: Plan) -> str:
+    said_to_readers = {"description", "variants", "axes", "extends"}
+    recipe = plan.instance.recipe.model_dump(mode="json", by_alias=True, exclude=said_to_readers)
+    for stage in recipe["stages"].values():
+        del stage["description"]
+    return digest({"tag": INTENT_TAG, "recipe": recipe})

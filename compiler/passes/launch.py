@@ -1,0 +1,33 @@
+"""Commands, environment, generated files and outputs of every stage, by the backend of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from compiler.backends import ms_swift, own
+from compiler.plan import Launch, Output, Plan, StagePlan
+from schema.stages import Classify, Evaluate, Merge, Predict, Prepare, Sft, Stage
+
+Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
+
+BACKENDS: dict[type[Stage], Backend] = {
+    Prepare: own.prepare,
+    Sft: ms_swift.sft,
+    Classify: ms_swift.sft,
+    Merge: ms_swift.merge,
+    Predict: ms_swift.predict,
+    Evaluate: own.evaluate,
+}
+
+
+def launch(plan: Plan) -> Plan:
+    """Every stage with its launch."""
+    return replace(plan, stages=tuple(_launched(plan, stage) for stage in plan.stages))
+
+
+def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
+    if planned.model is None and any("models" in use.accepts or "adapter" in use.accepts for use in planned.stage.uses):
+        return planned  # its model is not known, which has been reported
+    launch, outputs = BACKENDS[type(planned.stage)](plan, planned)
+    return replace(planned, launch=launch, outputs=outputs, resumes=planned.batch is not None)

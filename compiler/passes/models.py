@@ -1,0 +1,80 @@
+"""What each stage's model is for the engine: the pretrained model below it, its type, template and attention kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from compiler.plan import Plan, ResolvedModel, StagePlan
+from schema.diagnostics import Diagnostic
+from schema.models import TINY, ModelSpec
+from schema.recipe import Recipe
+from schema.signature import ModelEntry, find_model, model_problem
+
+TINY_TYPES = {"qwen2-vl": "qwen2_vl", "qwen2.5-vl": "qwen2_5_vl"}
+"""Family of a tiny model → its model type, which is also the name of its template."""
+
+
+def models(plan: Plan) -> Plan:
+    """Every stage that runs a model, with what it resolves to."""
+    recipe = plan.instance.recipe
+    resolved: dict[str, ResolvedModel] = {}
+    wrong: list[Diagnostic] = []
+    for name, spec in recipe.models.items():
+        found = _resolve(plan, name, spec)
+        if isinstance(found, ResolvedModel):
+            resolved[name] = found
+        else:
+            wrong += found
+    stages = tuple(_with_model(stage, recipe, resolved) for stage in plan.stages)
+    return replace(plan, stages=stages, diagnostics=(*plan.diagnostics, *wrong))
+
+
+def base_model(recipe: Recipe, stage: str) -> str | None:
+    """The entry of `models` that a stage's model goes back to."""
+    for use in recipe.stages[stage].uses:
+        if use.role in ("model", "adapter"):
+            return use.name if use.name in recipe.models else base_model(recipe, use.name)
+    return None
+
+
+def _with_model(planned: StagePlan, recipe: Recipe, resolved: dict[str, ResolvedModel]) -> StagePlan:
+    name = base_model(recipe, planned.name)
+    return planned if name is None else replace(planned, model=resolved.get(name))
+
+
+def _resolve(plan: Plan, name: str, spec: ModelSpec) -> ResolvedModel | list[Diagnostic]:
+    attention, why = _attention(spec)
+    if spec.type is not None:
+        return ResolvedModel(name, spec, spec.type, spec.template or spec.type, attention, why)
+    if spec.tiny:
+        family = TINY_TYPES.get(spec.id.removeprefix(TINY))
+        if family is None:
+            help = "write one of " + ", ".join(f"`{TINY}{known}`" for known in TINY_TYPES)
+            return [_error(plan, "R0315", f"there is no tiny model `{spec.id}`", help, name, "id")]
+        return ResolvedModel(name, spec, family, spec.template or family, attention, why)
+    entries = find_model(spec.id)
+    if not entries:
+        problem = model_problem(spec.id)
+        assert problem is not None
+        return [_error(plan, "R0315", problem.message, problem.help, name, "id")]
+    return list(_ambiguous(plan, name, entries)) or ResolvedModel(
+        name, spec, entries[0].model_type, spec.template or entries[0].template or entries[0].model_type, attention, why
+    )
+
+
+def _ambiguous(plan: Plan, name: str, entries: list[ModelEntry]) -> Iterator[Diagnostic]:
+    types = sorted({entry.model_type for entry in entries})
+    if len(types) > 1:
+        help = "add `type:` with " + " or ".join(f"`{kind}`" for kind in types)
+        yield _error(plan, "R0315", "the id fits several model types of ms-swift", help, name, "id")
+
+
+def _attention(spec: ModelSpec) -> tuple[str, str]:
+    if spec.attention != "auto":
+        return spec.attention, "as the recipe says"
+    return "sdpa", "the toolchain has no flash-attn"
+
+
+def _error(plan: Plan, code: str, message: str, help: str, model: str, field: str) -> Diagnostic:
+    return Diagnostic(code, message, help, (plan.instance.at("models", model, field),))

@@ -1,0 +1,110 @@
+"""Files to disk: each replaced atomically, those of stages that are gone taken away, the manifest last.
+
+A crash leaves files that are each old or new. The manifest's digests then tell that they do not belong together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from compiler.render import MANIFEST
+
+
+def write(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Bring a folder to these files; the names that changed.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is half written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    gone = stale_names(folder, files)
+    changed = [name for name, text in files.items() if replace_file(folder / name, text)]
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
+    return changed + gone
+
+
+def differences(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """The names of files that are missing, have other bytes, or should be gone."""
+    return [name for name, text in files.items() if _read(folder / name) != text.encode()] + stale_names(folder, files)
+
+
+def stale_names(folder: Path, files: Iterable[str]) -> list[str]:
+    """What an earlier compilation left in a folder and this one does not write."""
+    earlier = _read(folder / MANIFEST)
+    try:
+        named = json.loads(earlier)["files"] if earlier else {}
+    except (ValueError, KeyError, TypeError):
+        named = {}
+    known = set(files)
+    return sorted(
+        name for name in named if name not in known and "/" not in name and "\\" not in name and (folder / name).is_file()
+    )
+
+
+def replace_file(path: Path, text: str) -> bool:
+    """Give a file this text, unless it has it; whether it changed."""
+    data = text.encode()
+    if _read(path) == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
+
+def clash(root: Path, pipeline: str, recipe: str) -> str | None:
+    """The other recipe that a pipeline's folder belongs to, as long as that recipe exists."""
+    owner = _recipe_of(root / pipeline)
+    return owner if owner not in (None, recipe) and (root / str(owner)).is_file() else None
+
+
+def abandoned(root: Path, recipe: str, pipelines: list[str]) -> list[str]:
+    """Folders below `pipelines/` that were compiled from this recipe and are no instance of it any more."""
+    manifests = sorted((root / "pipelines").glob(f"*/{MANIFEST}")) + sorted((root / "pipelines").glob(f"*/*/{MANIFEST}"))
+    folders = (path.parent for path in manifests)
+    names = (f.relative_to(root).as_posix() for f in folders if _recipe_of(f) == recipe)
+    return [name for name in names if name not in pipelines]
+
+
+def remove_pipeline(folder: Path) -> None:
+    """Take away what was compiled into a folder, and the folder if nothing else is in it."""
+    for name in [*stale_names(folder, ()), MANIFEST]:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _recipe_of(folder: Path) -> str | None:
+    try:
+        return str(json.loads(_read(folder / MANIFEST) or b"{}")["recipe"]["file"])
+    except (ValueError, KeyError, TypeError):
+        return None
