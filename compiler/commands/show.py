@@ -1,0 +1,120 @@
+"""recipe show recipes/animals-lora.yaml: the plan, for eyes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compiler.commands.common import complete_recipe, guarded, load_one
+from compiler.passes import build
+from compiler.plan import Plan, StagePlan
+from compiler.render.script import words
+from schema.training import TrainingStage
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def show(
+    file: Annotated[Path, typer.Argument(autocompletion=complete_recipe)],
+    variant: Annotated[str | None, typer.Option(help="An instance of the recipe.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only this stage, with its whole script.")] = None,
+    set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")] = None,
+) -> None:
+    """Show what a recipe does: stages, commands, batch arithmetic, files and the graph."""
+    from rich.console import Console  # only here: tables are what this verb is for
+
+    loaded = load_one(file, set or ())
+    plan = guarded(lambda: build(loaded, variant), {})
+    console = Console(soft_wrap=True, highlight=False)
+    if stage is not None:
+        _one(console, plan, stage)
+        return
+    _head(console, plan, [i.variant for i in loaded.instances if i.variant])
+    _graph(console, plan)
+    _stages(console, plan)
+    _commands(console, plan)
+
+
+def _head(console: Console, plan: Plan, variants: list[str]) -> None:
+    recipe = plan.instance.recipe
+    hardware = recipe.hardware
+    console.print(f"[bold]{plan.label}[/bold]  {_escape(recipe.description)}")
+    device = f"{hardware.gpus} GPU{'s' if hardware.gpus > 1 else ''} each" if hardware.gpus else "CPU only"
+    memory = f" of {hardware.gpu_memory}" if hardware.gpu_memory else ""
+    console.print(f"hardware  {hardware.nodes} node{'s' if hardware.nodes > 1 else ''}, {device}{memory}, {hardware.threads} threads")
+    for model in {stage.model.name: stage.model for stage in plan.stages if stage.model}.values():
+        why = f" ({model.why_attention})" if model.why_attention else ""
+        console.print(f"model     {model.name}: {model.spec.id}, {model.type}, {model.spec.dtype}, attention {model.attention}{why}")
+    if variants:
+        console.print(f"variants  {', '.join(variants)}")
+    console.print(f"hash      {plan.recipe_hash}  not pinned\n")
+
+
+def _graph(console: Console, plan: Plan) -> None:
+    """The stages as a tree below each that nothing precedes; a stage with two inputs stands below the last of them."""
+    from rich.tree import Tree
+
+    trees: dict[str, Tree] = {}
+    roots: list[Tree] = []
+    for stage in plan.stages:
+        above = [i.stage for i in stage.inputs if i.stage is not None]
+        others = [name for name in dict.fromkeys(above) if name != above[-1]] if above else []
+        label = f"[bold]{stage.name}[/bold] {stage.kind}" + (f"  [dim]and {', '.join(others)}[/dim]" if others else "")
+        last = max((s.name for s in plan.stages if s.name in above), key=[s.name for s in plan.stages].index, default=None)
+        trees[stage.name] = trees[last].add(label) if last else Tree(label)
+        if last is None:
+            roots.append(trees[stage.name])
+    for root in roots:
+        console.print(root)
+    console.print()
+
+
+def _stages(console: Console, plan: Plan) -> None:
+    from rich.table import Table
+
+    table = Table("stage", "kind", "reads", "hands over", "key", box=None, header_style="bold", pad_edge=False)
+    for stage in plan.stages:
+        reads = ", ".join(f"{i.role} {i.path}" for i in stage.inputs if i.path and i.role != "classes")
+        table.add_row(stage.name, stage.kind, reads, ", ".join(o.name for o in stage.outputs), stage.key[:12])
+    console.print(table)
+    for stage in plan.stages:
+        if stage.batch is not None:
+            console.print(f"\nbatch of {stage.name}: {stage.batch}")
+        if isinstance(stage.stage, TrainingStage) and stage.launch.files:
+            console.print(f"files of {stage.name}: {', '.join(f'{stage.name}.{name}.json' for name in stage.launch.files)}")
+
+
+def _commands(console: Console, plan: Plan) -> None:
+    from rich.syntax import Syntax
+
+    for stage in plan.stages:
+        console.print(f"\n[bold]{stage.name}[/bold]  {plan.pipeline}/{stage.name}.sh")
+        for command in stage.launch.commands:
+            console.print(Syntax(" ".join(words(command)), "bash", word_wrap=True, background_color="default"))
+
+
+def _one(console: Console, plan: Plan, name: str) -> None:
+    from rich.syntax import Syntax
+
+    from compiler.render.script import script
+
+    stage = _named(plan, name)
+    console.print(Syntax(script(plan, stage), "bash", background_color="default"))
+
+
+def _named(plan: Plan, name: str) -> StagePlan:
+    from compiler.commands.common import fail
+
+    for stage in plan.stages:
+        if stage.name == name:
+            return stage
+    fail(f"{plan.label} has no stage `{name}`; its stages: {', '.join(stage.name for stage in plan.stages)}")
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
