@@ -17,10 +17,10 @@ from runners.compiled import OtherVersion, Stage
 from runners.digests import Digest, Remembered
 from runners.files import remove, write_json
 from runners.handover import Seal
-from runners.locks import held
-from runners.machine_file import Machine, load_machine
+from runners.locks import Lock, held
 from runners.supervise import Control, Launch, Stopped, say
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.machine import Machine, load_machine
 from schema.render import text
 
 
@@ -56,8 +56,9 @@ def run(stage: Stage, force: bool, control: Control) -> None:
     here = load_machine(stage.root)
     others = _other_versions(stage, here)
     machine.link_data(stage.root, here)
-    with held(stage.root / ".recipe" / "locks" / f"{stage.key}.lock", stage.title, control.check) as lock:
-        folder = stage.root / ".recipe" / "checkpoints" / stage.key
+    folder = stage.root / ".recipe" / "checkpoints" / stage.key
+    lock_file = stage.root / ".recipe" / "locks" / f"{stage.key}.lock"
+    with held(lock_file, stage.title, control.check, lambda run: _end_leftovers(folder, run)) as lock:
         _end_leftovers(folder)
         inputs = _inputs(stage, control)
         action = work.action(stage.identity, inputs)
@@ -67,7 +68,6 @@ def run(stage: Stage, force: bool, control: Control) -> None:
         seal = handover.sealed(folder, stage.outs, action)
         if seal is None:
             seal = _launch(stage, here, others, folder, action, lock, control)
-            _unchanged(stage, action, control)
         handover.hand_over(folder / "result", out, stage.outs)
         remove(folder / "checkpoints")
         write_json(out / records.NAME, records.record(stage, inputs, seal))
@@ -82,16 +82,17 @@ def _other_versions(stage: Stage, here: Machine) -> tuple[OtherVersion, ...]:
     return others
 
 
-def _end_leftovers(folder: Path) -> None:
-    """We hold the lock, so whoever still carries the mark of this folder lost its supervisor and its watcher."""
-    group = processes.Group(_mark(folder))
+def _end_leftovers(folder: Path, run: str = "") -> None:
+    """End who carries the mark of a run that is dead: of the one named, or, when we hold the lock, of any before us."""
+    group = processes.Group(_mark(folder, run))
     ended = processes.end(group.members, supervise.grace_seconds())
     if ended:
         say(f"ended {ended} processes that an earlier run had left behind")
 
 
-def _mark(folder: Path) -> str:
-    return str(folder.resolve())
+def _mark(folder: Path, run: str) -> str:
+    """What the environment of each process of a run holds. Without the run: how that begins for all of this folder."""
+    return f"{folder.resolve()}#{run}"
 
 
 def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:
@@ -114,7 +115,7 @@ def _missing_input(stage: Stage, path: str) -> Diagnostic:
 
 
 def _launch(
-    stage: Stage, here: Machine, others: Sequence[OtherVersion], folder: Path, action: str, lock: int, control: Control
+    stage: Stage, here: Machine, others: Sequence[OtherVersion], folder: Path, action: str, lock: Lock, control: Control
 ) -> Seal:
     """Run the script and seal what it wrote. Errors: RecipeError when it fails or its result is not as declared."""
     resume = _resume(stage, folder)
@@ -122,7 +123,7 @@ def _launch(
     environment = machine.environment(here, stage.identity) | {
         "RECIPE_OUT": str(folder.relative_to(stage.root)),
         "RECIPE_RESUME": str(resume.relative_to(stage.root)) if resume else "",
-        processes.MARK: _mark(folder),
+        processes.MARK: _mark(folder, lock.run),
     }
     begun = records.begin(stage, environment["OMP_NUM_THREADS"], others)
     log = stage.root / records.log_path(stage)
@@ -135,8 +136,8 @@ def _launch(
             cwd=stage.root,
             environment=environment,
             log=log,
-            mark=_mark(folder),
-            lock=lock,
+            mark=_mark(folder, lock.run),
+            lock=lock.descriptor,
             mirror=not os.environ.get("RECIPE_QUIET"),
         ),
         control,
@@ -144,6 +145,7 @@ def _launch(
     if code != 0:
         raise RecipeError([_failed(stage, code, log, begin)])
     handover.check(folder / "result", stage.outs, stage.root)
+    _unchanged(stage, folder, action, control)
     return handover.seal(folder, stage.outs, action, records.finish(begun, resumed_from))
 
 
@@ -174,10 +176,11 @@ def _failed(stage: Stage, code: int, log: Path, begin: int) -> Diagnostic:
     return failures.failed(stage, code, str(log.relative_to(stage.root)), end)
 
 
-def _unchanged(stage: Stage, action: str, control: Control) -> None:
+def _unchanged(stage: Stage, folder: Path, action: str, control: Control) -> None:
     """What was compiled or read is still the same, or DVC would file the result under what it does not come from."""
     again = compiled.load(stage.folder / stage.name)
     if again.key != stage.key or work.action(again.identity, _inputs(stage, control)) != action:
+        work.discard(folder)  # who knows what it comes from
         message = f"the inputs or the compiled files of {stage.title} changed while it ran: nothing was handed over"
         raise RecipeError([Diagnostic("R0511", message, help="leave them alone during a run; run it again")])
 

@@ -15,6 +15,7 @@ from schema.diagnostics import Diagnostic
 TAIL_LINES = 20
 TAIL_BYTES = 64 << 10
 WIDTH = 400
+FULL_MIB = 1
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 AGAIN = "then run again: what is finished is kept"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -64,7 +65,8 @@ def tail(log: Path, begin: int = 0, lines: int = TAIL_LINES) -> list[str]:
 
 def failed(stage: Stage, code: int, log: str, end: list[str]) -> Diagnostic:
     """The diagnostic of a launch that ended with `code` (negative: the number of the signal that ended it)."""
-    reason, fix = _known("\n".join(end), code)
+    full = _free(stage.root / ".recipe") <= FULL_MIB  # then the log could not say so
+    reason, fix = KNOWN[0][1:] if full else _known("\n".join(end), code)
     message = f"{stage.title} failed with {_ended(code)}" + (f": {reason}" if reason else "")
     by_hand = f'RECIPE_OUT="$(mktemp -d)" RECIPE_RESUME= bash {stage.script}'
     help = f"{fix + '; ' if fix else ''}its log is {log}; by hand: {by_hand}"
@@ -93,15 +95,16 @@ def _ended(code: int) -> str:
 def of_system(error: OSError, root: Path) -> Diagnostic:
     """The diagnostic of something that the operating system refused."""
     if error.errno in DISK_FULL:
-        place = _mount(Path(error.filename2 or error.filename or root), root)
+        place = _folder(error.filename2 or error.filename, root)
         message = f"the disk is full: {error.strerror} below {place} ({_free(place)} MiB free); nothing was handed over"
         return Diagnostic("R0510", message, help=f"free some space (`du -sh .recipe outputs`), {AGAIN}")
     return Diagnostic("R0512", f"the operating system refused: {error}", help=f"mend that, {AGAIN}")
 
 
-def _mount(path: Path, root: Path) -> Path:
-    place = (root / path).absolute()
-    while not place.exists() or not place.is_dir():
+def _folder(name: object, root: Path) -> Path:
+    """The nearest folder that exists; of an error without a path, the root."""
+    place = (root / Path(os.fsdecode(name))).absolute() if isinstance(name, (str, bytes)) else root
+    while not place.is_dir():
         place = place.parent
     return place
 

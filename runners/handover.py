@@ -150,18 +150,20 @@ def hand_over(result: Path, out: Path, outs: Sequence[str]) -> None:
 def clear(out: Path) -> None:
     """Make the folder and remove what an interrupted hand-over left in it."""
     out.mkdir(parents=True, exist_ok=True)
-    for leftover in (*out.glob(".incoming-*"), *out.glob(".outgoing*")):
+    for leftover in (*out.glob(".incoming-*"), *out.glob(".outgoing"), *out.glob(".*.partial")):
         remove(leftover)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link_or_copy_file)
+        target.mkdir()
+        for below in source.iterdir():
+            _link_or_copy(below, target / below.name)
     else:
         _link_or_copy_file(source, target)
 
 
-def _link_or_copy_file(source: str | Path, target: str | Path) -> None:
+def _link_or_copy_file(source: Path, target: Path) -> None:
     """A second name for the same bytes, or a copy where the file system has no such thing or the disk is another."""
     try:
         os.link(source, target)
@@ -170,7 +172,7 @@ def _link_or_copy_file(source: str | Path, target: str | Path) -> None:
             raise
         shutil.copyfile(source, target)
         shutil.copymode(source, target)
-        sync(Path(target))
+        sync(target)
 
 
 def _swap(new: Path, place: Path, old: Path) -> None:
@@ -179,4 +181,5 @@ def _swap(new: Path, place: Path, old: Path) -> None:
     if os.path.lexists(place) and (place.is_dir() or new.is_dir()):
         place.rename(old)
     new.replace(place)
+    remove(new)  # two names of one file, after a hand-over that was interrupted: the rename has done nothing
     remove(old)

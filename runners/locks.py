@@ -4,48 +4,68 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from runners.supervise import say
 from schema.diagnostics import Diagnostic, RecipeError
 
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
-@contextmanager
-def held(path: Path, what: str, tick: Callable[[], None]) -> Iterator[int]:
-    """Hold the lock file `path`; yields its descriptor, for children to inherit.
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that we hold: its descriptor, for children to inherit, and a name that no other run has."""
 
-    A lock that another run holds is waited for, RECIPE_LOCK_WAIT seconds (60), `tick` called meanwhile.
-    Errors: RecipeError when it is not free by then. The file stays: removing it would let two runs lock two files.
+    descriptor: int
+    run: str
+
+
+@contextmanager
+def held(path: Path, what: str, tick: Callable[[], None], abandoned: Callable[[str], None]) -> Iterator[Lock]:
+    """Hold the lock file `path`, and beside it `.owner`, which is not inherited and so tells whether we live.
+
+    A lock that another run holds is waited for, RECIPE_LOCK_WAIT seconds (60), `tick` called meanwhile; when that run
+    is dead and only its children hold the lock, `abandoned` is called with its name, to end them.
+    Errors: RecipeError when it is not free by then. The files stay: removing them would let two runs lock two files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(path) as descriptor, _opened(path.with_suffix(".owner")) as owner:
+        _wait(descriptor, owner, what, tick, abandoned)
+        while not _taken(owner):  # somebody is just looking whether we live
+            time.sleep(POLL_SECONDS)
+        lock = Lock(descriptor, f"{os.getpid()}-{time.time_ns()}")
+        os.ftruncate(owner, 0)
+        os.pwrite(owner, lock.run.encode(), 0)
+        yield lock
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _wait(descriptor, what, tick)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, what: str, tick: Callable[[], None]) -> None:
+def _wait(descriptor: int, owner: int, what: str, tick: Callable[[], None], abandoned: Callable[[str], None]) -> None:
     seconds = wait_seconds()
     deadline = time.monotonic() + seconds
     said = False
     while not _taken(descriptor):
+        holder = _Holder.of(owner)
         if not said:
-            print(f"{what}: waiting for another run, {_holder(descriptor)}", file=sys.stderr, flush=True)
+            say(f"{what}: waiting for another run, {holder}")
             said = True
         if time.monotonic() > deadline:
-            raise RecipeError([_busy(what, _holder(descriptor), seconds)])
+            raise RecipeError([_busy(what, holder, seconds)])
+        if holder.run and not holder.alive:
+            abandoned(holder.run)
         tick()
         time.sleep(POLL_SECONDS)
 
@@ -58,12 +78,26 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
-def _holder(descriptor: int) -> str:
-    text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-    if not text.isdigit():
-        return "which has just begun"
-    alive = psutil.pid_exists(int(text))
-    return f"process {text}" if alive else f"process {text}, which has ended; its engine is being stopped"
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who has the lock. The name is read before the look at its life: what is said to be dead is no later run."""
+
+    run: str
+    alive: bool
+
+    @classmethod
+    def of(cls, owner: int) -> _Holder:
+        run = os.pread(owner, 64, 0).decode(errors="replace")
+        try:
+            fcntl.flock(owner, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return cls(run, alive=True)
+        fcntl.flock(owner, fcntl.LOCK_UN)
+        return cls(run, alive=False)
+
+    def __str__(self) -> str:
+        pid = self.run.partition("-")[0]
+        return f"process {pid}" if self.alive else f"process {pid}, which has ended; its engine is being stopped"
 
 
 def wait_seconds() -> float:
@@ -76,7 +110,7 @@ def wait_seconds() -> float:
         raise RecipeError([Diagnostic("R0504", message, help="write RECIPE_LOCK_WAIT=60")]) from None
 
 
-def _busy(what: str, holder: str, seconds: float) -> Diagnostic:
+def _busy(what: str, holder: _Holder, seconds: float) -> Diagnostic:
     return Diagnostic(
         "R0504",
         f"{what} is being run by {holder}, and was still after {seconds:g} s",

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runners.machine_file import Machine
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.machine import Machine
 
 # Read by an engine and able to change a result without a trace in the stage's identity: only the script or machine.yaml
 # may set them. PYTHONDONTWRITEBYTECODE would only make engines start slowly.
@@ -40,7 +40,7 @@ def environment(machine: Machine, identity: Mapping[str, Any]) -> dict[str, str]
     gpus = _gpus(machine)
     if gpus is not None:
         fixed["CUDA_VISIBLE_DEVICES"] = gpus
-    fixed |= {name: value for name, value in machine.env.items() if name not in SECRETS}
+    fixed |= machine.env
     path = [str(Path(sys.executable).parent), fixed.get("PATH", os.defpath)]
     return fixed | {"PATH": os.pathsep.join(path)}
 

@@ -20,14 +20,14 @@ from pathlib import Path
 import psutil
 
 MARK = "RECIPE_RUN"
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SHELLS = {"sh", "ash", "dash", "bash", "zsh", "ksh", "fish"}
 
 
 @dataclass
 class Group:
-    """All processes of one run: `mark` is RECIPE_RUN in their environment, `leader` the launch's pid and session."""
+    """All processes of a run: their RECIPE_RUN begins with `mark`; `leader` is the launch's pid and session."""
 
     mark: str
     leader: int | None = None
@@ -52,7 +52,7 @@ class Group:
     def _belongs(self, process: psutil.Process) -> bool:
         if self.leader is not None and self.leader in (process.pid, _session(process.pid)):
             return True
-        return process in self.known or _environment(process).get(MARK) == self.mark
+        return process in self.known or _environment(process).get(MARK, "").startswith(self.mark)
 
 
 def end(members: Callable[[], list[psutil.Process]], grace: float, hurry: Callable[[], bool] = lambda: False) -> int:

@@ -1,4 +1,4 @@
-"""A project with one hand-made compiled stage whose engine is tests/fake_trainer.py, and what tests do to its processes."""
+"""A project with one hand-made compiled stage whose engine is tests/fake_trainer.py, and its processes."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def below(process: subprocess.Popen[str], word: str) -> psutil.Process:
     """The one descendant, or the process itself, whose command line holds `word` in one of its arguments."""
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     found = [member for member in family if any(word in argument for argument in _command(member))]
-    return found[-1]
+    return found[0]
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -1,8 +1,8 @@
-"""Behaves like a trainer of transformers, without a model: python fake_trainer.py --output_dir DIR --control DIR [options]
+"""Behaves like a trainer of transformers, without a model: fake_trainer.py --output_dir DIR --control DIR --data FILE
 
 Its "weights" are a chain of hashes over the data, one link a step, so that a resume from another state, from other data
-or from nothing ends with other bytes. It saves checkpoints file by file, trainer_state.json last. In the control folder it
-notes each process that it starts (`pids`), each start (`starts`), and a second trainer at the same time (`CONCURRENT`).
+or from nothing ends with other bytes. It saves checkpoints file by file, trainer_state.json last. In the control folder
+it notes each process that it starts (`pids`), each start (`starts`), and a second trainer beside it (`CONCURRENT`).
 A test holds it at a point by making `hold-POINT` there; it then makes `at-POINT` and waits until `hold-POINT` is gone.
 Points: start, step-N, save-N-NAME (before each file of a checkpoint), end.
 """
