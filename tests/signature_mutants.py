@@ -30,15 +30,55 @@ VALID = (
     " --torch_dtype float32 --attn_impl eager --stream false --result_path out/predictions.jsonl",
     "swift export --model .recipe/models/base --adapters outputs/train/model --model_type qwen2_vl --template qwen2_vl"
     " --merge_lora true --load_args false --torch_dtype float32 --safe_serialization true --output_dir out/merged",
-    "swift rlhf --rlhf_type grpo --model .recipe/models/base --reward_funcs accuracy format --num_generations 8"
-    " --max_completion_length 64 --dataset data.jsonl --beta 0.04 --temperature 1.0 --learning_rate 1e-6",
-    "swift rlhf --rlhf_type dpo --model .recipe/models/base --dataset data.jsonl --beta 0.1 --rpo_alpha 0.1",
+    "swift rlhf --rlhf_type grpo --model .recipe/models/base --model_type qwen2_vl --template qwen2_vl --beta 0.04"
+    " --reward_funcs accuracy format --num_generations 8 --max_completion_length 64 --dataset data.jsonl"
+    " --temperature 1.0 --learning_rate 1e-6 --torch_dtype bfloat16 --per_device_train_batch_size 8",
+    "swift rlhf --rlhf_type dpo --model .recipe/models/base --model_type qwen2_vl --template qwen2_vl --beta 0.1"
+    " --dataset data.jsonl --rpo_alpha 0.1 --torch_dtype bfloat16",
     "torchrun --nproc_per_node 2 --nnodes 1 --master_port 29501 train.py --seed 1",
     "torchrun --standalone --nproc-per-node gpu -m package.module --anything goes",
     "accelerate launch --num_processes 2 --mixed_precision bf16 --multi_gpu train.py --seed 1",
     "accelerate launch --use_deepspeed --zero_stage 3 --gradient_accumulation_steps 8 -m package.module",
     "deepspeed --num_gpus 2 --master_port 29501 train.py --deepspeed zero.json",
 )
+
+BROKEN_EARLY = (
+    ({"packing": True, "attn_impl": "sdpa"}, "packing"),
+    ({"padding_free": True}, "padding_free"),
+    ({"packing": True, "attn_impl": "flash_attention_2", "lazy_tokenize": True}, "lazy_tokenize"),
+    ({"bf16": True, "fp16": True}, "fp16"),
+    ({"deepspeed": "zero4"}, "deepspeed"),
+    ({"deepspeed": "zero2", "fsdp": "fsdp2"}, "fsdp"),
+    ({"load_best_model_at_end": True}, "load_best_model_at_end"),
+    (
+        {"load_best_model_at_end": True, "val_dataset": ["v"], "eval_strategy": "epoch", "save_strategy": "steps"},
+        "load_best_model_at_end",
+    ),
+    (
+        {"load_best_model_at_end": True, "val_dataset": ["v"], "eval_strategy": "steps", "eval_steps": 200.0},
+        "load_best_model_at_end",
+    ),
+    ({"warmup_ratio": 0.1, "warmup_steps": 10.0}, "warmup_steps"),
+    ({"warmup_ratio": 1.0}, "warmup_ratio"),
+    ({"task_type": "seq_cls"}, "task_type"),
+    ({"quant_method": "bnb"}, "quant_method"),
+    ({"quant_method": "bnb", "quant_bits": 3}, "quant_bits"),
+)
+"""Options of `swift sft` that break a rule, and the one to blame; ms-swift finds out before it loads anything."""
+
+BROKEN_LATE = (
+    ({"torch_dtype": "float32"}, "torch_dtype"),
+    ({"split_dataset_ratio": 1.5}, "split_dataset_ratio"),
+    ({"early_stop_interval": 3}, "early_stop_interval"),
+    ({"quant_bits": 4}, "quant_bits"),
+    ({"dataset": ["a", "b"], "interleave_prob": [1.0]}, "interleave_prob"),
+    ({"dataset": ["a", "b"], "interleave_prob": [0.6, 0.6]}, "interleave_prob"),
+    ({"streaming": True}, "streaming"),
+    ({"truncation_strategy": "split"}, "truncation_strategy"),
+    ({"tuner_type": "full", "lora_rank": 8}, "lora_rank"),
+    ({"init_weights": "pisa"}, "init_weights"),
+)
+"""The same, where ms-swift finds out after loading the model or the data, or never."""
 
 _VALUES = (
     *("abc", "", "None", "True", "false", "on", "1", "0", "-5", "-1e-4", "-x", "--x", "1.5", "1_000", " 5", "nan"),

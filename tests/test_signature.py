@@ -16,7 +16,6 @@ from schema.signature import (
     arguments,
     check_argv,
     check_options,
-    check_rules,
     find_model,
     for_program,
     load,
@@ -267,102 +266,6 @@ def test_any_bytes_are_read():
         argv = ["".join(chr(random.randrange(1, 300)) for _ in range(random.randrange(6))) for _ in range(5)]
         check_argv(SFT, argv)
         check_options(SFT, [(name, name) for name in argv])
-
-
-# -- rules across options
-
-
-RULES = [
-    ({"packing": True, "attn_impl": "sdpa"}, "packing"),
-    ({"padding_free": True}, "padding_free"),
-    ({"packing": True, "attn_impl": "flash_attention_2", "lazy_tokenize": True}, "lazy_tokenize"),
-    ({"bf16": True, "fp16": True}, "fp16"),
-    ({"torch_dtype": "float32"}, "torch_dtype"),
-    ({"split_dataset_ratio": 1.5}, "split_dataset_ratio"),
-    ({"deepspeed": "zero4"}, "deepspeed"),
-    ({"deepspeed": "zero2", "fsdp": "fsdp2"}, "fsdp"),
-    ({"load_best_model_at_end": True}, "load_best_model_at_end"),
-    (
-        {
-            "load_best_model_at_end": True,
-            "val_dataset": ["v"],
-            "eval_strategy": "epoch",
-            "save_strategy": "steps",
-        },
-        "load_best_model_at_end",
-    ),
-    (
-        {"load_best_model_at_end": True, "val_dataset": ["v"], "eval_strategy": "steps", "eval_steps": 200.0},
-        "load_best_model_at_end",
-    ),
-    ({"early_stop_interval": 3}, "early_stop_interval"),
-    ({"warmup_ratio": 0.1, "warmup_steps": 10.0}, "warmup_steps"),
-    ({"warmup_ratio": 1.0}, "warmup_ratio"),
-    ({"task_type": "seq_cls"}, "task_type"),
-    ({"quant_bits": 4}, "quant_bits"),
-    ({"quant_method": "bnb"}, "quant_method"),
-    ({"quant_method": "bnb", "quant_bits": 3}, "quant_bits"),
-    ({"dataset": ["a", "b"], "interleave_prob": [1.0]}, "interleave_prob"),
-    ({"dataset": ["a", "b"], "interleave_prob": [0.6, 0.6]}, "interleave_prob"),
-    ({"streaming": True}, "streaming"),
-    ({"truncation_strategy": "split"}, "truncation_strategy"),
-    ({"tuner_type": "full", "lora_rank": 8}, "lora_rank"),
-    ({"init_weights": "pisa"}, "init_weights"),
-]
-
-
-@pytest.mark.parametrize(("options", "option"), RULES)
-def test_options_that_do_not_go_together(options, option):
-    problem = only(check_rules(SFT, options))
-    assert (problem.kind, problem.option) == ("rule", option)
-    assert problem.message and problem.help
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"packing": True, "attn_impl": "flash_attention_2"},
-        {"load_best_model_at_end": True, "val_dataset": ["v"], "eval_steps": 250.0, "save_steps": 500.0},
-        {"load_best_model_at_end": True, "save_strategy": "best"},
-        {"torch_dtype": "float32", "bf16": False, "fp16": False},
-        {"deepspeed": "compiled/train.deepspeed.json"},
-        {"deepspeed": "zero3_offload"},
-        {"quant_method": "fp8"},
-        {"quant_method": "hqq", "quant_bits": 3},
-        {"interleave_prob": [0.1, 0.2, 0.7], "dataset": ["a", "b", "c"]},
-        {"init_weights": "pissa_niter_4"},
-        {"streaming": True, "max_steps": 10},
-    ],
-)
-def test_options_that_go_together(options):
-    assert check_rules(SFT, options) == []
-
-
-@pytest.mark.parametrize(
-    ("options", "processes", "option"),
-    [
-        ({"num_generations": 1}, 1, "num_generations"),
-        ({"num_generations": 3}, 1, "num_generations"),
-        ({"generation_batch_size": 10, "per_device_train_batch_size": 4}, 1, "generation_batch_size"),
-        ({"num_generations": 8, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}, 1, None),
-        (
-            {"num_generations": 8, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 2},
-            2,
-            "num_generations",
-        ),
-        ({"num_generations": 8, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}, 4, None),
-    ],
-)
-def test_a_generation_is_split_into_whole_groups(options, processes, option):
-    found = check_rules(load("ms-swift", "rlhf"), {"rlhf_type": "grpo", **options}, processes)
-    assert [problem.option for problem in found] == ([option] if option else [])
-
-
-def test_a_standalone_rendezvous_is_for_one_node():
-    torchrun = load("torch", "torchrun")
-    assert kinds(check_rules(torchrun, {"standalone": True, "nnodes": "2"})) == ["rule"]
-    assert check_rules(torchrun, {"standalone": True}) == []
 
 
 # -- models

@@ -201,16 +201,11 @@ def _generation_batch(given: Given) -> Iterator[Problem]:
         message = f"`generation_batch_size` is {batch}, and no multiple of the {step} examples of a step"
         yield _problem("generation_batch_size", message, f"write a multiple of {step}")
         return
-    batch = batch or step * _steps_per_generation(given)
+    steps = given["steps_per_generation"] or given["gradient_accumulation_steps"] or 1
+    batch = batch or step * steps
     if batch % given["num_generations"]:
         message = f"a generation of {batch} answers cannot be split into groups of {given['num_generations']}"
         yield _problem("num_generations", message, "make `num_generations` divide the generation batch")
-
-
-def _steps_per_generation(given: Given) -> int:
-    """The engine fills up accumulation to 16 examples a step where nothing is said."""
-    step = given["per_device_train_batch_size"] * given.processes
-    return int(given["steps_per_generation"] or given["gradient_accumulation_steps"] or max(1, -(-16 // step)))
 
 
 def _rendezvous(given: Given) -> Iterator[Problem]:
