@@ -1,0 +1,61 @@
+"""The training curve, from the history that a trainer saves with each checkpoint.
+
+[{"step": 10, "loss": 2.29, "learning_rate": 2e-3}, {"step": 45, "eval_loss": 1.7, "eval_runtime": 0.5}, …]
+
+A checkpoint's own history has each step once, also after a resume; times are left out, so equal runs give equal files.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FIRST = ("step", "epoch", "loss", "eval_loss", "learning_rate")
+TIMING = re.compile(r".*(_runtime|_per_second)$|memory.*|train_speed.*|elapsed_time|remaining_time|total_flos")
+DIGITS = 10
+
+Points = Sequence[Mapping[str, float]]
+
+
+def points(history: Sequence[Mapping[str, Any]]) -> Points:
+    """One point for each step, with all that was measured there; a later measurement replaces an earlier one."""
+    merged: dict[int, dict[str, float]] = {}
+    for entry in history:
+        if "step" in entry:
+            merged.setdefault(entry["step"], {}).update(_measured(entry))
+    return [merged[step] for step in sorted(merged)]
+
+
+def _measured(entry: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {name: value for name, value in entry.items() if isinstance(value, int | float)}
+    return {name: _rounded(value) for name, value in numbers.items() if not TIMING.fullmatch(name)}
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+
+
+def table(curve: Points) -> str:
+    """The curve as CSV, well-known columns first."""
+    names = {name for point in curve for name in point}
+    columns = [name for name in FIRST if name in names or name in ("step", "loss")]
+    columns += sorted(names - set(columns))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(curve)
+    return text.getvalue()
+
+
+def summary(curve: Points, step: int) -> dict[str, float]:
+    """What was last measured up to a step, with `steps` of the whole run and the `selected_step`."""
+    reached: dict[str, float] = {}
+    for point in curve:
+        if point["step"] <= step:
+            reached |= point
+    left_out = {"step", "learning_rate", "grad_norm"}
+    measured = {name: value for name, value in reached.items() if name not in left_out}
+    return {"steps": curve[-1]["step"] if curve else step, "selected_step": step, **measured}

@@ -1,0 +1,111 @@
+"""Scores, confusion matrix and training curve as they are shown in a terminal.
+
+from rich.console import Console; Console().print(*show(Path("outputs/quickstart/scores")))
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from runners.evaluate import AVERAGES, METRICS, UNPARSED
+
+MAX_CLASSES = 25  # wider confusion matrices do not fit a terminal
+NAME = 12  # characters of a class name in the head of a matrix
+BLOCKS = "▁▂▃▄▅▆▇█"
+WIDTH, HEIGHT = 60, 10  # characters of a curve
+
+
+def show(folder: Path) -> list[RenderableType]:
+    """What a stage's folder has to show: scores and confusion matrix, or a training curve, or nothing."""
+    found: list[RenderableType] = []
+    if (folder / "report.json").is_file() and (folder / "confusion.csv").is_file():
+        found.append(scores(folder))
+        found.append(confusion(folder / "confusion.csv", list(_report(folder)["classes"])))
+    if (folder / "curve.csv").is_file():
+        found.append(curve(folder / "curve.csv"))
+    return found
+
+
+def _report(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+    report: dict[str, dict[str, dict[str, float]]] = json.loads((folder / "report.json").read_bytes())
+    return report
+
+
+def scores(folder: Path) -> RenderableType:
+    """Accuracy and the other metrics, averaged and for each class."""
+    metrics = json.loads((folder / "metrics.json").read_bytes())
+    names = [name for name in METRICS if name != "accuracy" and any(key.startswith(name) for key in metrics)]
+    table = Table("", *names, "rows", title=_headline(metrics), title_justify="left", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, values in _report(folder)["classes"].items():
+        table.add_row(name, *(f"{values[metric]:.3f}" for metric in names), str(values["rows"]))
+    for average in AVERAGES:
+        averaged = [f"{metrics[f'{metric}_{average}']:.3f}" for metric in names]
+        table.add_row(f"({average})", *averaged, str(metrics["rows"]), style="bold")
+    return table
+
+
+def _headline(metrics: dict[str, float]) -> str:
+    accuracy = f"accuracy {metrics['accuracy']:.3f} on " if "accuracy" in metrics else ""
+    unparsed = f", {metrics['unparsed']} answers without a class" if metrics["unparsed"] else ""
+    return f"{accuracy}{metrics['rows']} rows{unparsed}"
+
+
+def confusion(file: Path, classes: Sequence[str]) -> RenderableType:
+    """How often each class (a line) was answered as each other one (a column)."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        counts = Counter((row["actual"], row["predicted"]) for row in csv.DictReader(stream))
+    others = sorted({predicted for _, predicted in counts} - set(classes), key=lambda name: (name == UNPARSED, name))
+    if len(classes) + len(others) > MAX_CLASSES:
+        return Text(f"confusion matrix of {len(classes)} classes: {file}")
+    columns = [*classes, *others]
+    table = Table("actual ↓ predicted →", *(name[:NAME] for name in columns), box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for actual in classes:
+        table.add_row(actual, *(_cell(counts[actual, name], actual == name) for name in columns))
+    return table
+
+
+def _cell(count: int, right: bool) -> Text:
+    return Text(str(count) if count else "·", style="green" if right else "red" if count else "dim")
+
+
+def curve(file: Path) -> RenderableType:
+    """Training loss by step, and validation loss if there is one."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return Group(*_plots(rows))
+
+
+def _plots(rows: Sequence[dict[str, str]]) -> Iterator[RenderableType]:
+    for name in ("loss", "eval_loss"):
+        points = [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
+        if len(points) > 1:
+            yield plot(name, points)
+
+
+def plot(name: str, points: Sequence[tuple[float, float]]) -> Text:
+    """A line of blocks, with the first and last value at its ends."""
+    values = _resampled(points, WIDTH)
+    low, high = min(values), max(values)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    bars = "".join(BLOCKS[round((value - low) * scale)] for value in values)
+    first, last = points[0], points[-1]
+    return Text(f"{name:>10} {first[1]:8.4f} {bars} {last[1]:.4f}  (step {first[0]:.0f} to {last[0]:.0f})")
+
+
+def _resampled(points: Sequence[tuple[float, float]], width: int) -> list[float]:
+    """At most `width` values: the mean of the points that share a column."""
+    columns = min(width, len(points))
+    groups = [points[i * len(points) // columns : (i + 1) * len(points) // columns] for i in range(columns)]
+    return [sum(value for _, value in group) / len(group) for group in groups]
