@@ -70,7 +70,7 @@ def run(project, script, resume):
         **dict.fromkeys(("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"), "1"),
     }
     ended = subprocess.run(
-        ["sh", str(script)], cwd=project, env=environment, capture_output=True, text=True, check=False
+        ["bash", str(script)], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     name = script.relative_to(project).as_posix()
     lines = written.read_text(encoding="utf-8").splitlines()
