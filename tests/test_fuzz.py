@@ -1,4 +1,4 @@
-"""No input whatever makes an exception other than RecipeError: bytes, texts, and recipes with something changed."""
+"""No input makes `recipe validate` raise anything: bytes, texts, and recipes with something changed."""
 
 import json
 import random
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compiler.commands.validate import findings
 from schema.diagnostics import RecipeError
 from schema.load import load
 from schema.render import github, text, to_json
@@ -60,20 +61,19 @@ def recipe_file(tmp_path_factory):
 
 
 def loads_or_refuses(path, content, sets=()):
-    """Load, and render what is found in every way. Says whether the recipe was accepted."""
+    """Validate, and render what is found in every way. Says whether the recipe was accepted."""
     path.write_bytes(content)
     sources = {}
+    found = findings(path, sources)
     try:
         load(path, sources, sets)
     except RecipeError as error:
-        assert error.diagnostics
-        assert all(d.code and d.message for d in error.diagnostics)
-        written = text(error.diagnostics, sources)
-        assert not {"\x1b", "\x00", "\u202e", "\x85"} & set(written)
-        assert json.loads(to_json(error.diagnostics))["diagnostics"]
-        assert github(error.diagnostics)
-        return False
-    return True
+        found += error.diagnostics
+    assert all(d.code and d.message for d in found)
+    assert not {"\x1b", "\x00", "\u202e", "\x85"} & set(text(found, sources))
+    assert len(json.loads(to_json(found))["diagnostics"]) == len(found)
+    assert bool(github(found)) == bool(found)
+    return not found
 
 
 def test_there_are_seeds(recipe_file):
