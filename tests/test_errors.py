@@ -3,7 +3,10 @@
 `pytest tests/test_errors.py --renew` writes the texts anew.
 """
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,30 @@ def test_every_text_has_its_case(request):
             if text_.stem not in cases:
                 text_.unlink()
     assert {path.stem for path in CASES.glob("*.txt")} == cases
+
+
+def recipe(*arguments):
+    """`recipe …` in the folder of the cases: exit code, standard output, standard error."""
+    command = [sys.executable, "-m", "compiler", *arguments]
+    done = subprocess.run(command, cwd=CASES, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_program_says_the_same():
+    """Findings: exit code 1, and text on standard error."""
+    golden = (CASES / "many-at-once.txt").read_text(encoding="utf-8")
+    assert recipe("validate", "many-at-once.yaml") == (1, "", golden)
+
+
+def test_formats_for_programs():
+    code, out, _ = recipe("validate", "many-at-once.yaml", "--format", "json")
+    assert code == 1
+    assert {d["code"] for d in json.loads(out)["diagnostics"]} >= {"R0010", "R0101", "R0102"}
+    code, out, _ = recipe("validate", "many-at-once.yaml", "--format", "github")
+    assert code == 1
+    assert all(line.startswith("::error file=many-at-once.yaml,line=") for line in out.splitlines())
+
+
+def test_exit_codes_of_the_other_ends():
+    assert recipe("validate", str(CASES.parents[1] / "recipes" / "quickstart.yaml"))[0] == 0
+    assert recipe("validate", "--no-such-option")[0] == 2
