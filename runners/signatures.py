@@ -125,7 +125,7 @@ def record_apart() -> dict[str, str]:
 
 def _failed(stderr: str) -> Diagnostic:
     last = (stderr.strip().splitlines() or ["no message"])[-1]
-    return Diagnostic("R0501", f"the engines' parsers cannot be read: {last}", help="install the engines: `make setup`")
+    return Diagnostic("R0410", f"the engines' parsers cannot be read: {last}", help="install the engines: `make setup`")
 
 
 def existing(folder: Path) -> dict[str, str]:
@@ -156,7 +156,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 fine, 1 stale."""
+    """Exit status: 0 fine, 1 stale, 2 the engines cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m runners.signatures", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 when stale")
     parser.add_argument("--out", type=Path, default=FOLDER, help="the folder of signatures")
@@ -165,7 +165,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.answer:
         options.answer.write_text(json.dumps(record()), encoding="utf-8")
         return 0
-    files = record_apart()
+    try:
+        files = record_apart()
+    except RecipeError as error:
+        print("\n".join(f"{found.message}\n  help: {found.help}" for found in error.diagnostics), file=sys.stderr)
+        return 2
     if not options.check:
         write(files, options.out)
         return 0

@@ -21,6 +21,7 @@ from schema.signature import (
     load,
     model_problem,
     read_argv,
+    registry,
     resolve,
     vocabulary,
 )
@@ -304,6 +305,29 @@ def test_vocabularies_have_the_names_that_recipes_use():
 def test_what_is_wrong_with_the_name_of_a_vision_model(model_id, kind, help):
     problem = model_problem(model_id, multimodal=True)
     assert problem.kind == kind and problem.help.startswith(help)
+
+
+@pytest.mark.parametrize(
+    ("version", "limit", "meets"),
+    [
+        ("5.19.0", ">=4.45", True),
+        ("5.19.0", "<4.42", False),
+        ("5.0.0", "<5", False),
+        ("5.0.0", "==5", True),
+        ("4.57.6", "==4.57.*", True),
+        ("2.15.0+cu130", ">2.2.0", True),
+        ("0.0.14", "!=0.0.13", True),
+        ("5.0.0", ">=5.0.0.dev0", True),
+    ],
+)
+def test_limits_of_versions(version, limit, meets):
+    assert registry._meets(version, limit) is meets
+
+
+def test_a_model_that_the_toolchain_is_too_new_for():
+    problem = model_problem("baichuan-inc/Baichuan-13B-Chat")
+    assert problem.severity == "warning"
+    assert "asks for transformers<4.34, and the toolchain has transformers 5." in problem.message
 
 
 def test_the_models_that_traps_point_to_are_registered():

@@ -19,6 +19,7 @@ from schema.signature.registry import (
     known_templates,
     model_problem,
     near_models,
+    unmet_requirements,
     vocabulary,
 )
 from schema.signature.rules import check_rules
@@ -47,5 +48,6 @@ __all__ = [
     "read_argv",
     "resolve",
     "toolchain",
+    "unmet_requirements",
     "vocabulary",
 ]

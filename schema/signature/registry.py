@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from schema.signature.problem import Problem
-from schema.signature.recorded import FOLDER, folder_of
+from schema.signature.recorded import FOLDER, folder_of, packages, toolchain
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _trap(model_id: str) -> dict[str, Any] | None:
 
 
 def model_problem(model_id: str, multimodal: bool = False) -> Problem | None:
-    """What is wrong with a model's id, or None: it does not exist, is not registered, or cannot see.
+    """What is wrong with a model's id, or None: it does not exist, is not registered, cannot see, or is too old.
 
     Arguments:
         multimodal: the model will be given pictures.
@@ -145,7 +147,45 @@ def model_problem(model_id: str, multimodal: bool = False) -> Problem | None:
     if multimodal and not any(entry.multimodal for entry in found):
         message = f"`{model_id}` reads text only (`{found[0].model_type}`)"
         return Problem("rule", model_id, message, _probably(trap) if trap else "name a vision-language model")
+    unmet = unmet_requirements(found[0])
+    if unmet:
+        has = ", ".join(f"{name} {version}" for name, version in packages(*unmet).items())
+        message = f"`{model_id}` asks for {', '.join(unmet.values())}, and the toolchain has {has}"
+        return Problem("trap", model_id, message, "choose a newer model; the engine only warns and may fail later")
     return None
+
+
+def unmet_requirements(entry: ModelEntry) -> dict[str, str]:
+    """Package → requirement of a model that the toolchain does not meet; packages outside the toolchain are not judged.
+
+    >>> unmet_requirements(find_model("baichuan-inc/Baichuan-13B-Chat")[0])
+    {'transformers': 'transformers<4.34'}
+    """
+    unmet = {}
+    for requirement in entry.requires:
+        name, *limits = re.split(r"(?=[<>=!])|,", requirement.replace(" ", ""), maxsplit=1)
+        version = toolchain().get(name.replace("_", "-").lower())
+        if version and not all(_meets(version, limit) for limit in ",".join(limits).split(",") if limit):
+            unmet[name.replace("_", "-").lower()] = requirement
+    return unmet
+
+
+_COMPARE = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne}
+
+
+def _meets(version: str, limit: str) -> bool:
+    """Whether a release meets one limit such as `<4.42` or `==4.46.*`."""
+    sign, bound = re.fullmatch(r"([<>=!]+)(.*)", limit).groups()  # type: ignore[union-attr]
+    release, wanted = _numbers(version), _numbers(bound)
+    if bound.endswith("*"):
+        release = release[: len(wanted)]
+    width = max(len(release), len(wanted))
+    padded = [(*numbers, *(0,) * (width - len(numbers))) for numbers in (release, wanted)]
+    return bool(_COMPARE[sign](*padded))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", re.split(r"[a-z+]", version)[0]))
 
 
 def _version() -> str:

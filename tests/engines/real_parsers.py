@@ -1,6 +1,7 @@
 """What the engines' own parsers say of command lines: `python real_parsers.py QUESTIONS ANSWERS`, both JSON.
 
-A question is [engine, command, argv]; its answer is [accepted, values or error].
+A question is [engine, command, argv]; its answer is [accepted, values or error]. Beside the answers stand the models of
+ms-swift's registry, as an import gives them.
 """
 
 import argparse
@@ -36,6 +37,17 @@ def is_plain(value):
     return value is None or isinstance(value, (str, int, float, bool, list))
 
 
+def models():
+    """A row for each model: ids on both hubs, model_type, template, requirements, whether it sees."""
+    from swift.model import MODEL_MAPPING
+
+    for name, meta in MODEL_MAPPING.items():
+        for group in meta.model_groups:
+            requires = meta.requires if group.requires is None else group.requires
+            shared = [name, group.template or meta.template, requires or [], meta.is_multimodal]
+            yield from ([model.hf_model_id, model.ms_model_id, *shared] for model in group.models)
+
+
 def main(questions, answers):
     known = {name: found.parser for name, found in parsers().items()}
     for parser in known.values():
@@ -43,7 +55,8 @@ def main(questions, answers):
         parser.print_help = lambda *_: None
     asked = json.loads(Path(questions).read_text(encoding="utf-8"))
     told = [answer(known[engine, command], argv) for engine, command, argv in asked]
-    Path(answers).write_text(json.dumps(told, default=str), encoding="utf-8")
+    result = {"answers": told, "models": list(models())}
+    Path(answers).write_text(json.dumps(result, default=str), encoding="utf-8")
 
 
 if __name__ == "__main__":

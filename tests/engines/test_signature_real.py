@@ -9,20 +9,26 @@ import pytest
 from signature_mutants import VALID, mutants, split
 
 from runners import signatures
-from schema.signature import check_argv, load, read_argv
+from schema.signature import check_argv, read_argv
 from schema.signature.problem import REFUSED_BY_ENGINE
 
 pytestmark = pytest.mark.engine
 
 COUNT, SEED = 6000, 20261122
-"""How many mutants, and where they start. 24,000 others agreed in every case when this was written."""
+"""How many mutants, and where they start."""
 FLOOR = 0.9995
+"""Of 60,000 mutants one was judged differently: launchers take `--` before their script, and the checker does not."""
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
-    """(signature, argv, what the engine's parser answers) for the valid command lines and their mutants."""
-    cases = [*map(split, VALID), *mutants(COUNT, SEED)]
+def cases():
+    """(signature, argv): the valid command lines, then their mutants."""
+    return [*map(split, VALID), *mutants(COUNT, SEED)]
+
+
+@pytest.fixture(scope="module")
+def engine(cases, tmp_path_factory):
+    """What one process with the engines says of all cases, and the models it knows."""
     folder = tmp_path_factory.mktemp("parsers")
     questions, answers = folder / "questions.json", folder / "answers.json"
     asked = [[signature.engine, signature.command, argv] for signature, argv in cases]
@@ -32,8 +38,13 @@ def judged(tmp_path_factory):
     environment = signatures.clean_environment(str(folder))
     run = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
-    told = json.loads(answers.read_text(encoding="utf-8"))
-    return [(signature, argv, *answer) for (signature, argv), answer in zip(cases, told, strict=True)]
+    return json.loads(answers.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def judged(cases, engine):
+    """(signature, argv, whether the engine's parser takes it, what it reads or says)."""
+    return [(*case, *answer) for case, answer in zip(cases, engine["answers"], strict=True)]
 
 
 def refused(signature, argv):
@@ -41,7 +52,11 @@ def refused(signature, argv):
     return any(problem.kind in REFUSED_BY_ENGINE for problem in check_argv(signature, argv))
 
 
-def test_recorded_signatures_are_fresh(capsys):
+def test_recorded_signatures_are_fresh(capsys, monkeypatch, tmp_path):
+    """Whatever the caller's environment says: these variables would change defaults and the order of sets."""
+    hostile = {"PET_MAX_RESTARTS": "7", "PYTHONHASHSEED": "3", "USE_HF": "1", "HF_HOME": str(tmp_path), "COLUMNS": "9"}
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, value)
     assert signatures.main(["--check"]) == 0, capsys.readouterr().out
 
 
@@ -81,20 +96,9 @@ def same(kind, ours, real):
     return ours == real
 
 
-def test_the_registry_is_the_one_that_the_engine_imports(judged, tmp_path):
-    script = (
-        "import json, sys; from pathlib import Path; from swift.model import MODEL_MAPPING\n"
-        "rows = [[m.hf_model_id, m.ms_model_id, name, g.template or meta.template,"
-        " (g.requires if g.requires is not None else meta.requires) or [], meta.is_multimodal]"
-        " for name, meta in MODEL_MAPPING.items() for g in meta.model_groups for m in g.models]\n"
-        "Path(sys.argv[1]).write_text(json.dumps(rows))"
-    )
-    out = tmp_path / "rows.json"
-    environment = signatures.clean_environment(str(tmp_path))
-    subprocess.run([sys.executable, "-c", script, str(out)], env=environment, capture_output=True, check=True)
-    imported = json.loads(out.read_text(encoding="utf-8"))
-    assert sorted(map(str, imported)) == sorted(map(str, recorded_rows()))
-    assert load("ms-swift", "sft").versions["ms-swift"]
+def test_the_registry_is_the_one_that_an_import_gives(engine):
+    assert len(engine["models"]) > 1000
+    assert sorted(map(str, engine["models"])) == sorted(map(str, recorded_rows()))
 
 
 def recorded_rows():
