@@ -125,8 +125,8 @@ class BatchArithmetic:
 
     def __str__(self) -> str:
         return (
-            f"{self.global_batch} = {self.micro_batch} micro × {self.processes} per node × {self.nodes} node"
-            f"{'s' if self.nodes > 1 else ''} × {self.accumulation} accumulated"
+            f"global {self.global_batch} = micro {self.micro_batch} × processes {self.processes}"
+            f" × nodes {self.nodes} × accumulation {self.accumulation}"
         )
 
 

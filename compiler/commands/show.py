@@ -28,7 +28,7 @@ def show(
 
     loaded = load_one(file, set or ())
     plan = guarded(lambda: build(loaded, variant), {})
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
     if stage is not None:
         _one(console, plan, stage)
         return
@@ -60,12 +60,11 @@ def _graph(console: Console, plan: Plan) -> None:
     trees: dict[str, Tree] = {}
     roots: list[Tree] = []
     for stage in plan.stages:
-        above = [i.stage for i in stage.inputs if i.stage is not None]
-        others = [name for name in dict.fromkeys(above) if name != above[-1]] if above else []
-        label = f"[bold]{stage.name}[/bold] {stage.kind}" + (f"  [dim]and {', '.join(others)}[/dim]" if others else "")
-        last = max((s.name for s in plan.stages if s.name in above), key=[s.name for s in plan.stages].index, default=None)
-        trees[stage.name] = trees[last].add(label) if last else Tree(label)
-        if last is None:
+        above = [s.name for s in plan.stages if s.name in {use.name for use in stage.stage.uses}]
+        others = f"  [dim]also reads {', '.join(above[:-1])}[/dim]" if above[:-1] else ""
+        label = f"[bold]{stage.name}[/bold]  {stage.kind}{others}"
+        trees[stage.name] = trees[above[-1]].add(label) if above else Tree(label)
+        if not above:
             roots.append(trees[stage.name])
     for root in roots:
         console.print(root)
@@ -77,7 +76,7 @@ def _stages(console: Console, plan: Plan) -> None:
 
     table = Table("stage", "kind", "reads", "hands over", "key", box=None, header_style="bold", pad_edge=False)
     for stage in plan.stages:
-        reads = ", ".join(f"{i.role} {i.path}" for i in stage.inputs if i.path and i.role != "classes")
+        reads = ", ".join(dict.fromkeys(use.target for use in stage.stage.uses))
         table.add_row(stage.name, stage.kind, reads, ", ".join(o.name for o in stage.outputs), stage.key[:12])
     console.print(table)
     for stage in plan.stages:
@@ -93,7 +92,7 @@ def _commands(console: Console, plan: Plan) -> None:
     for stage in plan.stages:
         console.print(f"\n[bold]{stage.name}[/bold]  {plan.pipeline}/{stage.name}.sh")
         for command in stage.launch.commands:
-            console.print(Syntax(" ".join(words(command)), "bash", word_wrap=True, background_color="default"))
+            console.print(Syntax(" \\\n  ".join(words(command)), "bash", background_color="default"))
 
 
 def _one(console: Console, plan: Plan, name: str) -> None:
