@@ -55,7 +55,7 @@ def _missing(checkpoint: Path, step: int, processes: int) -> Iterator[str]:
         yield "no trainer_state.json, which is written last"
     elif state.get("global_step") != step:
         yield f"its trainer_state.json is of step {state.get('global_step')}"
-    if not _is_archive(checkpoint / "optimizer.pt") and not _has_deepspeed_state(checkpoint):
+    if not _is_archive(checkpoint / "optimizer.pt") and not _has_deepspeed_state(checkpoint, processes):
         yield "no optimizer state"
     if not _is_archive(checkpoint / "scheduler.pt"):
         yield "no scheduler.pt"
@@ -75,17 +75,15 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def _has_deepspeed_state(checkpoint: Path) -> bool:
+def _has_deepspeed_state(checkpoint: Path, processes: int) -> bool:
+    """Each process writes its part of the optimizer state; without ZeRO that is in the model's state."""
     try:
         folder = checkpoint / (checkpoint / "latest").read_text().strip()
     except OSError:
         return False
     parts = list(folder.glob("*_states.pt"))
-    return (
-        any("model_states" in part.name for part in parts)
-        and any("optim_states" in part.name for part in parts)
-        and all(map(_is_archive, parts))
-    )
+    optimizer = sum("optim_states" in part.name for part in parts)
+    return optimizer in (0, processes) and len(parts) > optimizer and all(map(_is_archive, parts))
 
 
 def _has_weights(checkpoint: Path) -> bool:

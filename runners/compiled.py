@@ -5,6 +5,7 @@ pipelines/animals-lora/train   →   manifest.json, train.sh, train.json beside 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from runners.files import read_json
 from schema.diagnostics import Diagnostic, RecipeError
 
 FORMAT_VERSION = 1
+CODE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,17 @@ def load(target: Path) -> Stage:
     folder, name = target.absolute().parent, target.name
     root = _root(folder, target)
     manifest = _manifest(folder, root)
+    if name not in manifest["stages"]:
+        raise _unknown(target, manifest["stages"])
+    identity = read_json(folder / f"{name}.json")
     try:
-        stage = manifest["stages"][name]
-    except KeyError:
-        raise _unknown(target, manifest["stages"]) from None
+        return _stage(root, folder, name, manifest, identity if isinstance(identity, dict) else {})
+    except (KeyError, TypeError, AttributeError):
+        raise _not_a_manifest(folder.relative_to(root)) from None
+
+
+def _stage(root: Path, folder: Path, name: str, manifest: dict[str, Any], identity: dict[str, Any]) -> Stage:
+    stage = manifest["stages"][name]
     return Stage(
         root=root,
         folder=folder,
@@ -69,10 +78,10 @@ def load(target: Path) -> Stage:
         key=stage["key"],
         out=PurePosixPath(stage["out"]),
         outs=tuple(stage["outs"]),
-        inputs=stage["inputs"],
+        inputs=dict(stage["inputs"]),
         checkpoints=stage["checkpoints"],
-        files=manifest["files"],
-        identity=read_json(folder / f"{name}.json") or {},
+        files=dict(manifest["files"]),
+        identity=identity,
     )
 
 
@@ -98,10 +107,16 @@ def _manifest(folder: Path, root: Path) -> dict[str, Any]:
         raise RecipeError([Diagnostic("R0502", message, help="run `recipe compile RECIPE`, or correct the path")])
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
-        message = f"{shown} is not a manifest of format {FORMAT_VERSION}"
-        help = "run `recipe compile RECIPE` with the version installed here"
-        raise RecipeError([Diagnostic("R0501", message, help=help)])
+        raise _not_a_manifest(shown.parent)
+    if not isinstance(manifest.get("stages"), dict):
+        raise _not_a_manifest(shown.parent)
     return manifest
+
+
+def _not_a_manifest(pipeline: Path) -> RecipeError:
+    message = f"{pipeline / 'manifest.json'} is not a manifest of format {FORMAT_VERSION}"
+    help = "run `recipe compile RECIPE` with the version installed here"
+    return RecipeError([Diagnostic("R0501", message, help=help)])
 
 
 def check_files(stage: Stage) -> None:
@@ -111,6 +126,24 @@ def check_files(stage: Stage) -> None:
         pipeline = stage.folder.relative_to(stage.root)
         message = f"{pipeline} is not as it was compiled: {'; '.join(wrong)}"
         raise RecipeError([Diagnostic("R0501", message, help=f"run `recipe compile {stage.recipe_file}`")])
+
+
+def check_code(stage: Stage) -> None:
+    """Our own runners are those that the launch was compiled with. Errors: RecipeError that names each that is not."""
+    wrong = [module for module, sha256 in stage.identity.get("code", {}).items() if _code_digest(module) != sha256]
+    if wrong:
+        message = f"{stage.title} was compiled when {', '.join(wrong)} had other code"
+        raise RecipeError([Diagnostic("R0501", message, help=f"run `recipe compile {stage.recipe_file}`")])
+
+
+def _code_digest(module: str) -> str | None:
+    """The sha256 of a module's source, with line ends as in the repository; nothing is imported."""
+    path = CODE.joinpath(*module.split("."))
+    try:
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_bytes()
+    except OSError:
+        return None
+    return hashlib.sha256(source.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _wrong_files(stage: Stage) -> Iterator[str]:

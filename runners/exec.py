@@ -34,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             root = stage.root
             run(stage, options.force, control)
     except RecipeError as error:
-        return _report(error.diagnostics)
+        return _report(error.diagnostics, root)
     except Stopped as stopped:
         say(f"{stopped}; its checkpoints are kept")
         return 128 + stopped.number
     except OSError as error:
-        return _report([failures.of_system(error, root)])
+        return _report([failures.of_system(error, root)], root)
     return 0
 
 
@@ -53,6 +53,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def run(stage: Stage, force: bool, control: Control) -> None:
     """Check, lock, launch, hand over, record. Errors: RecipeError, Stopped, OSError."""
     compiled.check_files(stage)
+    compiled.check_code(stage)
     here = load_machine(stage.root)
     others = _other_versions(stage, here)
     machine.link_data(stage.root, here)
@@ -69,6 +70,7 @@ def run(stage: Stage, force: bool, control: Control) -> None:
         if seal is None:
             seal = _launch(stage, here, others, folder, action, lock, control)
         handover.hand_over(folder / "result", out, stage.outs)
+        _keep_tracked(stage, folder)
         remove(folder / "checkpoints")
         write_json(out / records.NAME, records.record(stage, inputs, seal))
         work.discard(folder)
@@ -125,7 +127,7 @@ def _launch(
         "RECIPE_RESUME": str(resume.relative_to(stage.root)) if resume else "",
         processes.MARK: _mark(folder, lock.run),
     }
-    begun = records.begin(stage, environment["OMP_NUM_THREADS"], others)
+    begun = records.begin(stage, machine.threads(stage.identity, environment), others)
     log = stage.root / records.log_path(stage)
     _fresh(folder, log, keep_log=resume is not None)
     begin = log.stat().st_size
@@ -160,6 +162,15 @@ def _resume(stage: Stage, folder: Path) -> Path | None:
     return None
 
 
+def _keep_tracked(stage: Stage, folder: Path) -> None:
+    """What a trainer wrote for TensorBoard goes to the logs, beside the log."""
+    tracked = folder / "checkpoints" / "runs"
+    if tracked.is_dir():
+        kept = (stage.root / records.log_path(stage)).with_suffix(".runs")
+        remove(kept)
+        tracked.rename(kept)
+
+
 def _fresh(folder: Path, log: Path, keep_log: bool) -> None:
     """An empty result folder, and a log that holds the launches of one training."""
     remove(folder / "result")
@@ -185,8 +196,11 @@ def _unchanged(stage: Stage, folder: Path, action: str, control: Control) -> Non
         raise RecipeError([Diagnostic("R0511", message, help="leave them alone during a run; run it again")])
 
 
-def _report(diagnostics: Sequence[Diagnostic]) -> int:
-    say(text(diagnostics, sources={}, color=_color()))
+def _report(diagnostics: Sequence[Diagnostic], root: Path) -> int:
+    """Show what is wrong, with the lines of the machine file that it is about."""
+    files = {span.file for diagnostic in diagnostics for span in diagnostic.spans}
+    sources = {file: (root / file).read_text(errors="replace") for file in files if (root / file).is_file()}
+    say(text(diagnostics, sources, color=_color()))
     return 1
 
 

@@ -66,6 +66,12 @@ def _threads(identity: Mapping[str, Any]) -> int:
     return max(1, cores // _number(identity, "NPROC_PER_NODE"))
 
 
+def threads(identity: Mapping[str, Any], environment: Mapping[str, str]) -> int:
+    """The threads that each process of a launch computes with: what its script says, else its environment."""
+    text = str(identity.get("env", {}).get("OMP_NUM_THREADS", environment["OMP_NUM_THREADS"]))
+    return int(text) if text.isdigit() else 1
+
+
 def _gpus(machine: Machine) -> str | None:
     """RECIPE_GPUS (`recipe run --gpus 2,3`) goes before the machine file; None leaves what is set."""
     if (asked := os.environ.get("RECIPE_GPUS")) is not None:

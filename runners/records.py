@@ -24,7 +24,7 @@ NAME = "run.json"
 ASK_SECONDS = 20.0
 
 
-def begin(stage: Stage, threads: str, others: Sequence[OtherVersion]) -> dict[str, Any]:
+def begin(stage: Stage, threads: int, others: Sequence[OtherVersion]) -> dict[str, Any]:
     """What is known before the launch: the time, the machine, the packages and the state of the repository."""
     return {
         "started": now(),
@@ -67,13 +67,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _machine(threads: str) -> dict[str, Any]:
+def _machine(threads: int) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "threads": int(threads) if threads.isdigit() else None,
+        "threads": threads,
         "gpus": _gpus(),
     }
 

@@ -1,8 +1,8 @@
 """Run a stage once for each change that exec makes to the disk, stopped just before it, and then again unharmed.
 
 python exec_crash.py FOLDER kill|full keep|remove prints a JSON list of what was found after each stop and after the
-run that followed. `kill`: exec gets SIGKILL; `full`: from then on the disk is full. `remove`: the outs are removed before
-the second run, as DVC does. It forks, so that the imports are paid once.
+run that followed. `kill`: exec gets SIGKILL; `full`: from then on the disk is full. `remove`: the outs are removed
+before the second run, as DVC does. It forks, so that the imports are paid once.
 """
 
 from __future__ import annotations

@@ -101,8 +101,9 @@ class Project:
         wait_for(lambda: not self.trainers(), "the end of all trainers")
 
     def results(self) -> dict[str, bytes]:
-        """What was handed over, without the run record."""
-        files = (path for path in self.out.rglob("*") if path.is_file() and path.name != "run.json")
+        """What was handed over, without the run record and DVC's .gitignore."""
+        others = ("run.json", ".gitignore")
+        files = (path for path in self.out.rglob("*") if path.is_file() and path.name not in others)
         return {path.relative_to(self.out).as_posix(): path.read_bytes() for path in files}
 
 
