@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+# Not `\d`, which is any script's digits in Python and ASCII in the JSON Schema.
 NAME = r"^[a-z0-9]+([_-][a-z0-9]+)*$"
-SIZE = r"^\d+(\.\d+)? ?([KMGT]i?B|B)$"
-CADENCE = r"^([1-9]\d* steps?|epoch|end)$"
+SIZE = r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|B)$"
+CADENCE = r"^([1-9][0-9]* steps?|epoch|end)$"
 REFERENCE = r"^[a-z0-9]+([_-][a-z0-9]+)*(\.[a-z0-9]+([_-][a-z0-9]+)*)?$"
 
 

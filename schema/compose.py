@@ -6,14 +6,19 @@ to the old kind. An entry of `models`, `datasets` or `stages` that is set to nul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
+from schema.base import NAME
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.source import parse
 from schema.tree import Entry, MapNode, Node, ScalarNode, SeqNode
 
 REMOVABLE = ("models", "datasets", "stages")
+"""The maps whose entries can be taken away."""
+FIXED = ("version", "name", "extends", "variants", "axes")
+"""What a variant cannot change: they say which recipe this is."""
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -57,36 +62,62 @@ def overlays(tree: MapNode) -> dict[str, tuple[MapNode, ...]]:
     """The name of each variant of a recipe → the overlays that make it, in order.
 
     Raises:
-        RecipeError: a variant or axis that is not a map or list of names, or an axis that names no variant.
+        RecipeError: everything that is wrong with the variants' names and shapes, and with the axes.
     """
-    variants = {name: entry.value for name, entry in _section(tree, "variants").items()}
-    wrong = [
-        Diagnostic("R0102", f"variant `{name}` is not a map", "write the fields that differ", (node.span,))
-        for name, node in variants.items()
-        if not isinstance(node, MapNode)
-    ]
-    axes: list[list[str]] = []
-    for name, entry in _section(tree, "axes").items():
-        members = entry.value.items if isinstance(entry.value, SeqNode) else ()
-        axes.append([str(member.value) for member in members if isinstance(member, ScalarNode)])
-        wrong += [
-            Diagnostic(
-                "R0209",
-                f"axis `{name}` names the variant `{member.value}`, which does not exist",
-                "name entries of `variants`: " + ", ".join(f"`{known}`" for known in variants),
-                (member.span,),
-            )
-            for member in members
-            if isinstance(member, ScalarNode) and member.value not in variants
-        ]
+    variants, axes = _section(tree, "variants"), _section(tree, "axes")
+    wrong = [*_bad_names(variants), *_bad_names(axes), *_bad_variants(variants), *_bad_axes(axes, variants)]
     if wrong:
         raise RecipeError(wrong)
-    maps = {name: node for name, node in variants.items() if isinstance(node, MapNode)}
-    in_axes = {name for axis in axes for name in axis}
+    maps = {name: entry.value for name, entry in variants.items() if isinstance(entry.value, MapNode)}
+    groups = [_members(entry.value) for entry in axes.values()]
+    in_axes = {name for group in groups for name in group}
     found = {name: (node,) for name, node in maps.items() if name not in in_axes}
-    for names in product(*axes) if axes else ():
-        found["-".join(names)] = tuple(maps[name] for name in names)
+    for names in product(*groups) if groups else ():
+        joined = "-".join(names)
+        if joined in found:
+            place = tree.items["axes"].key_span
+            raise RecipeError([Diagnostic("R0213", f"two variants are called `{joined}`", "rename one of them", (place,))])
+        found[joined] = tuple(maps[name] for name in names)
     return found
+
+
+def _bad_names(section: Mapping[str, Entry]) -> Iterator[Diagnostic]:
+    help = "write lower-case letters and digits, joined by `-` or `_`"
+    for name, entry in section.items():
+        if re.fullmatch(NAME, name) is None:
+            yield Diagnostic("R0107", f"`{name}`: this is not a name", help, (entry.key_span,))
+
+
+def _bad_variants(variants: Mapping[str, Entry]) -> Iterator[Diagnostic]:
+    for name, entry in variants.items():
+        node = entry.value
+        if not isinstance(node, MapNode):
+            yield Diagnostic("R0102", f"variant `{name}` is not a map", "write the fields that differ", (node.span,))
+            continue
+        for field in FIXED:
+            if field in node.items:
+                message = f"variant `{name}` sets `{field}`, which belongs to the whole recipe"
+                yield Diagnostic("R0212", message, f"remove `{field}` here", (node.items[field].key_span,))
+
+
+def _bad_axes(axes: Mapping[str, Entry], variants: Mapping[str, Entry]) -> Iterator[Diagnostic]:
+    known = ", ".join(f"`{name}`" for name in variants)
+    for name, entry in axes.items():
+        node = entry.value
+        if not isinstance(node, SeqNode) or not node.items:
+            yield Diagnostic("R0102", f"axis `{name}` is not a list of variants", "write `[NAME, NAME]`", (node.span,))
+            continue
+        for member in node.items:
+            if not isinstance(member, ScalarNode) or member.raw not in variants:
+                named = f"the variant `{member.raw}`, which does not exist" if isinstance(member, ScalarNode) else "no variant"
+                help = f"name entries of `variants`: {known}" if known else "add `variants`"
+                yield Diagnostic("R0209", f"axis `{name}` names {named}", help, (member.span,))
+
+
+def _members(axis: Node) -> list[str]:
+    """The variants of an axis."""
+    members = axis.items if isinstance(axis, SeqNode) else ()
+    return list(dict.fromkeys(member.raw for member in members if isinstance(member, ScalarNode)))
 
 
 def instance(tree: MapNode, layers: Iterable[MapNode]) -> MapNode:

@@ -35,5 +35,5 @@ class Recipe(Model):
     """The steps, in any order; references between them make the graph."""
     variants: dict[Name, Overlay] = {}
     """Named overlays of this recipe; each compiles to `pipelines/NAME/VARIANT`."""
-    axes: dict[Name, tuple[Name, ...]] = {}
+    axes: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
     """Groups of variants; the recipe also stands for every combination of one variant from each group."""

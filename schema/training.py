@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
-from schema.base import Cadence, Model, Positive, Reference, default
+from schema.base import REFERENCE, Cadence, Model, Positive, Reference, default
 from schema.models import Dtype
 from schema.stage import Product, Stage, Use
 from schema.tuner import LoraTuner, Tuner
@@ -30,7 +30,8 @@ def _one_or_many(value: Any) -> Any:
     return [{"data": value}] if isinstance(value, str) else value
 
 
-_REFERENCE_SCHEMA = {"type": "string", "examples": ["data.train"]}
+# `[…]`: only text is one source; a plain number, which is text elsewhere, is none.
+_REFERENCE_SCHEMA = {"type": ["string"], "pattern": REFERENCE, "examples": ["data.train"]}
 Sources = Annotated[
     tuple[Source, ...],
     Field(min_length=1, strict=False),  # a validator in front hides from pydantic that the list came from JSON
