@@ -118,7 +118,8 @@ def names_are_apart(context: Context) -> Iterator[Diagnostic]:
         yield Diagnostic("R0211", f"`{name}` is a model and a stage", "rename one of them", spans)
     if context.variant in context.recipe.stages:
         message = f"variant `{context.variant}` and stage `{context.variant}` would write to the same folder"
-        yield Diagnostic("R0306", message, "rename one of them", (context.key_at("stages", context.variant),))
+        places = (context.key_at("variants", context.variant), context.key_at("stages", context.variant))
+        yield Diagnostic("R0306", message, "rename one of them", places)
     if "compiled" in context.recipe.stages:
         message = "the name `compiled` belongs to the stage that every pipeline starts with"
         yield Diagnostic("R0306", message, "rename the stage", (context.key_at("stages", "compiled"),))
@@ -139,7 +140,10 @@ def batch_divides(context: Context) -> Iterator[Diagnostic]:
             f"a global batch of {batch.global_} is no whole number of steps of {batch.micro} on {world} processes",
             f"write `global: {near}`, or another `micro`: micro × gpus × nodes is "
             f"{batch.micro} × {hardware.processes} × {hardware.nodes} = {at_once}",
-            (context.at("stages", name, "batch", "global"), context.at("hardware", "gpus")),
+            (
+                replace(context.at("stages", name, "batch", "global"), label="examples of a step"),
+                replace(context.at("hardware", "gpus"), label=f"{hardware.gpus} GPUs of {hardware.nodes} nodes"),
+            ),
         )
 
 
@@ -183,7 +187,8 @@ def hardware_can(context: Context) -> Iterator[Diagnostic]:
         path = ("stages", name)
         if recipe.hardware.gpus == 0 and stage.deepspeed is not None:
             message = f"`deepspeed: {stage.deepspeed}` shards over GPUs, and the hardware has none"
-            yield Diagnostic("R0305", message, "write `deepspeed: null`", (context.at(*path, "deepspeed"), context.at("hardware", "gpus")))
+            places = (context.at(*path, "deepspeed"), replace(context.at("hardware", "gpus"), label="no GPU"))
+            yield Diagnostic("R0305", message, "write `deepspeed: null`", places)
         spec = recipe.models.get(stage.model)
         precision = stage.precision or (spec.dtype if spec else None)
         if recipe.hardware.gpus == 0 and precision == "float16":

@@ -101,16 +101,34 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
         except RecipeError as error:
             errors += error.diagnostics
     if errors:
-        raise RecipeError(dict.fromkeys(errors))
+        raise RecipeError(_in_order(errors))
     root = project_root(path)
     relative = [Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in files.order]
     return Loaded(root, relative[-1], tuple(sorted(set(relative))), tuple(found))
 
 
+def _in_order(errors: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each error once, by place; where the text itself is wrong, nothing else is said about that place."""
+    broken = [span for error in errors if error.code.startswith("R00") for span in error.spans[:1]]
+    kept = [e for e in dict.fromkeys(errors) if e.code.startswith("R00") or not any(_inside(e.spans, span) for span in broken)]
+    return sorted(kept, key=lambda error: error.spans[:1])
+
+
+def _inside(spans: Sequence[Span], around: Span) -> bool:
+    if not spans or spans[0].file != around.file:
+        return False
+    start, end = (spans[0].line, spans[0].column), (spans[0].end_line, spans[0].end_column)
+    return (around.line, around.column) <= start and end <= (around.end_line, around.end_column)
+
+
 def _instance(tree: MapNode, variant: str | None, layers: Iterable[MapNode]) -> Instance:
     composed = instance(tree, layers)
     recipe = validate(composed)
-    findings = check(recipe, variant, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
+
+    def key_at(*path: str | int) -> Span:
+        return key_span(tree if path[0] == "variants" else composed, path)
+
+    findings = check(recipe, variant, lambda *path: value_span(composed, path), key_at)
     return Instance(recipe, variant, composed, tuple(findings))
 
 
@@ -138,5 +156,5 @@ def _bases(tree: MapNode) -> Iterator[ScalarNode]:
     """The names of the files that a tree extends."""
     entry = tree.items.get("extends")
     for name in entry.value.items if entry and isinstance(entry.value, SeqNode) else ():
-        if isinstance(name, ScalarNode) and isinstance(name.value, str):
+        if isinstance(name, ScalarNode) and name.value is not None:
             yield name

@@ -60,6 +60,8 @@ def _diagnostics(errors: list[ErrorDetails], tree: MapNode, model: type[Model]) 
     """Without the echo of an error inside a field that already has one at the same place."""
     seen: dict[tuple[Span, ...], Diagnostic] = {}
     for error in errors:
+        if error["type"] == "too_short" and any(_below(other["loc"], error["loc"]) for other in errors):
+            continue  # pydantic counts only the items that it accepted
         diagnostic = _diagnostic(error, tree, model)
         seen.setdefault(diagnostic.spans, diagnostic)
     return list(seen.values())
@@ -92,7 +94,8 @@ def _retyped(node: ScalarNode, error: ErrorDetails) -> str | int | None:
         return node.raw
     if error["type"] == "literal_error" and node.plain and f"'{node.raw}'" in error["ctx"]["expected"]:
         return node.raw
-    if error["type"] in ("int_type", "int_from_float") and isinstance(node.value, float) and node.value.is_integer():
+    wants_whole = error["type"] in ("int_type", "int_from_float", "literal_error")
+    if wants_whole and isinstance(node.value, float) and node.value.is_integer():
         return int(node.value)
     return None
 
@@ -115,20 +118,27 @@ def _container(data: Any, path: Location) -> Any:
     return data
 
 
+def _below(location: Location, above: Location) -> bool:
+    return len(location) > len(above) and location[: len(above)] == above
+
+
 def _diagnostic(error: ErrorDetails, tree: MapNode, top: type[Model]) -> Diagnostic:
     location, kind = error["loc"], error["type"]
     path = real_path(tree, location)
-    node, name = find(tree, path), str(path[-1]) if path else ""
-    span = _span(tree, path, key=kind == "extra_forbidden" or name == "[key]")
+    key = kind == "extra_forbidden" or path[-1:] == ("[key]",)
+    path = path[:-1] if path[-1:] == ("[key]",) else path
+    node, name = find(tree, path), next((part for part in reversed(path) if isinstance(part, str)), "")
+    span = _span(tree, path, key)
     context: Mapping[str, Any] = error.get("ctx") or {}
     if kind.startswith("R0"):
-        return Diagnostic(kind, f"`{_text(node, name)}`: {error['msg']}", context["help"], (span,))
+        written = name if key else _text(node, name)
+        return Diagnostic(kind, f"`{written}`: {error['msg']}", context["help"], (span,))
     if kind == "extra_forbidden":
         return _unknown_field(top, location, path, name, span)
     if kind in ("missing", "union_tag_not_found"):
         return _missing(top, location, kind, path, name, span)
     if kind in ("literal_error", "union_tag_invalid"):
-        return _bad_choice(kind, context, tree, path, node, span)
+        return _bad_choice(kind, context, tree, path, name, span)
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         message = f"`{name}` is {_text(node, name)}, and has to be {words} {context[bound]}"
@@ -170,22 +180,23 @@ def _missing(
 
 
 def _bad_choice(
-    kind: str, context: Mapping[str, Any], tree: MapNode, path: Location, node: Node | None, span: Span
+    kind: str, context: Mapping[str, Any], tree: MapNode, path: Location, name: str, span: Span
 ) -> Diagnostic:
-    from schema.suggest import nearest  # as above
+    from schema.suggest import nearest_choice  # as above
 
     expected = context["expected_tags" if kind == "union_tag_invalid" else "expected"]
     choices = [choice.strip().strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
     if kind == "union_tag_invalid":
-        path = (*path, "kind")
-        node, span = find(tree, path), _span(tree, path, key=False)
-    written = _text(node, str(path[-1]))
+        path, name = (*path, "kind"), "kind"
+        span = _span(tree, path, key=False)
+    node = find(tree, path)
+    written = f"`{_text(node, name)}`" if isinstance(node, ScalarNode) else _described(node)
     if path == ("version",):
         return Diagnostic("R0108", f"version {written} of the language is not known", f"write `version: {VERSION}`", (span,))
-    guess = nearest(written, choices)
+    guess = nearest_choice(_text(node, ""), choices) if isinstance(node, ScalarNode) else None
     listed = ", ".join(f"`{choice}`" for choice in choices)
     help = f"did you mean `{guess}`? choices: {listed}" if guess else f"write one of {listed}"
-    return Diagnostic("R0103", f"`{path[-1]}` cannot be `{written}`", help, (span,))
+    return Diagnostic("R0103", f"`{name}` cannot be {written}", help, (span,))
 
 
 def _text(node: Node | None, name: str) -> str:

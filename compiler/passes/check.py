@@ -27,13 +27,12 @@ def check(plan: Plan) -> Plan:
 
 def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature) -> Iterator[Diagnostic]:
     own = {name: _scalars(value) for name, value in command.options.items() if not is_place(value)}
-    problems = [
-        *check_options(signature, own.items()),
-        *check_options(signature, command.passed.items()),
-    ]
+    contradictions = {name for name in command.passed if _written(command, signature, name)}
+    passed = {name: value for name, value in command.passed.items() if name not in contradictions}
+    problems = [*check_options(signature, own.items()), *check_options(signature, passed.items())]
     yield from (_diagnostic(plan, stage, command, problem) for problem in problems)
-    yield from _contradictions(plan, stage, command, signature)
-    if not problems:
+    yield from (_contradiction(plan, stage, command, signature, name) for name in sorted(contradictions))
+    if not problems and not contradictions and not plan.diagnostics:
         resolved = {name: resolve(signature, name, value) for name, value in own.items()}
         for name, value in command.passed.items():
             found = signature.find(name)
@@ -47,16 +46,19 @@ def _scalars(value: Value) -> Json:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _contradictions(plan: Plan, stage: StagePlan, command: Command, signature: Signature) -> Iterator[Diagnostic]:
-    """Options that are passed through although the compiler writes them."""
-    for name in command.passed:
-        found = signature.find(name)
-        if found is None or found[0].name not in command.options:
-            continue
-        written = command.fields.get(found[0].name)
-        field = ".".join(map(str, written)) if written else FIELDS.get(found[0].name)
-        help = f"remove it, and write `{field}`" if field else "remove it"
-        yield Diagnostic("R0403", f"`{name}` is an option that the compiler writes itself", help, (_place(plan, stage, command, name),))
+def _written(command: Command, signature: Signature, name: str) -> str | None:
+    """The option that the compiler writes itself and that a passed name means, too."""
+    found = signature.find(name)
+    return found[0].name if found is not None and found[0].name in command.options else None
+
+
+def _contradiction(plan: Plan, stage: StagePlan, command: Command, signature: Signature, name: str) -> Diagnostic:
+    option = _written(command, signature, name) or name
+    written = command.fields.get(option)
+    field = ".".join(map(str, written)) if written else FIELDS.get(option)
+    help = f"remove it, and write `{field}`" if field else "remove it"
+    place = _place(plan, stage, command, name)
+    return Diagnostic("R0403", f"`{name}` is an option that the compiler writes itself", help, (place,))
 
 
 def _diagnostic(plan: Plan, stage: StagePlan, command: Command, problem: Problem) -> Diagnostic:

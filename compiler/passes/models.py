@@ -9,7 +9,7 @@ from compiler.plan import Plan, ResolvedModel, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.models import TINY, ModelSpec
 from schema.recipe import Recipe
-from schema.signature import ModelEntry, find_model, model_problem
+from schema.signature import ModelEntry, find_model, known_model_types, known_templates, model_problem, near
 
 TINY_TYPES = {"qwen2-vl": "qwen2_vl", "qwen2.5-vl": "qwen2_5_vl"}
 """Family of a tiny model → its model type, which is also the name of its template."""
@@ -45,6 +45,12 @@ def _with_model(planned: StagePlan, recipe: Recipe, resolved: dict[str, Resolved
 
 def _resolve(plan: Plan, name: str, spec: ModelSpec) -> ResolvedModel | list[Diagnostic]:
     attention, why = _attention(spec)
+    for field, known in (("type", known_model_types()), ("template", known_templates())):
+        written = getattr(spec, field)
+        if written is not None and written not in known:
+            close = near(written, known)
+            help = f"did you mean `{close[0]}`?" if close else f"write a {field} that ms-swift has"
+            return [_error(plan, "R0315", f"ms-swift has no {field} `{written}`", help, name, field)]
     if spec.type is not None:
         return ResolvedModel(name, spec, spec.type, spec.template or spec.type, attention, why)
     if spec.tiny:
