@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Control() as control:
             stage = compiled.load(options.stage)
             root = stage.root
-            run(stage, options.force, control)
+            run(stage, options.force or os.environ.get("RECIPE_FORCE") == "1", control)
     except RecipeError as error:
         return _report(error.diagnostics, root)
     except Stopped as stopped:

@@ -1,0 +1,55 @@
+"""What a run has to show at its end: scores, confusion matrix, training curve, and DVC's page with the plots."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runners.dvc import Dvc, Signals
+from runners.files import read_json
+from runners.pipeline import Pipeline
+
+WIDTH = 110  # columns where no terminal says how many it has; ten classes fit
+
+
+def scores(pipeline: Pipeline) -> dict[str, Mapping[str, Any]]:
+    """Stage that evaluates → its metrics, of those that have run."""
+    found = {s.name: read_json(pipeline.root / s.out / "metrics.json") for s in pipeline.steps if s.kind == "evaluate"}
+    return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
+
+
+def present(pipeline: Pipeline) -> None:
+    """Scores, confusion matrix and curve on standard output."""
+    from rich.console import Console
+
+    from runners.show import show
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    for step in _last_first(pipeline):
+        for renderable in show(pipeline.root / step):
+            console.print()
+            console.print(renderable)
+
+
+def _last_first(pipeline: Pipeline) -> Iterator[str]:
+    """The folders of the stages, scores before the trainings that led to them."""
+    yield from (step.out for step in pipeline.steps if step.kind == "evaluate")
+    yield from (step.out for step in pipeline.steps if step.kind != "evaluate")
+
+
+def plots_page(pipeline: Pipeline) -> str | None:
+    """Have DVC make its page with the plots; its path relative to the root, None when there is nothing to plot."""
+    folder = Path(pipeline.folder)
+    there = [plot for plot in pipeline.plots if (pipeline.root / folder / plot).is_file()]
+    if not there:
+        return None
+    page = f".recipe/plots/{pipeline.label}"
+    targets = [pipeline.target(f":{plot}") for plot in there]
+    with Signals() as signals:
+        code = Dvc(pipeline.root, signals).run(
+            ("plots", "show", "--out", page, *targets), {}, lambda stream, line: None
+        )
+    made = f"{page}/index.html"
+    return made if code == 0 and (pipeline.root / made).is_file() else None
