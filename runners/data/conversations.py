@@ -63,7 +63,7 @@ def _form(messages: tuple[Message, ...], row: Row, task: str) -> Iterator[tuple[
 
 def _message(message: Message, number: int) -> tuple[str, str] | None:
     role, content = message.get("role"), message.get("content")
-    if role not in FOLLOWS or role == START:
+    if not isinstance(role, str) or role not in FOLLOWS or role == START:
         return f"message {number} has the role {role!r}", f"write {_either(set(FOLLOWS) - {START})}"
     if not isinstance(content, str):
         return f"the content of message {number} is no text", f"write text, and `{IMAGE_TAG}` where a picture belongs"

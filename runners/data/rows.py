@@ -131,5 +131,5 @@ class Read:
 
 
 def is_text(name: str) -> bool:
-    """Whether a file name can be written as UTF-8."""
+    """Whether a text can be written as UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in name)

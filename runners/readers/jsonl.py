@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runners.data.rows import Place, Read, Row, Source
+from runners.data.rows import Place, Read, Row, Source, is_text
 from runners.readers.values import Table
 from schema.diagnostics import Diagnostic
 
@@ -55,6 +55,8 @@ def _object(line: bytes, place: Place) -> dict[str, Any] | Diagnostic:
         return place.refuse("R0606", f"the line is no JSON: {str(error) or 'nested too deeply'}", "write plain JSON")
     if not isinstance(value, dict):
         return place.refuse("R0606", "the line is no JSON object", 'write {"messages": […]}')
+    if b"\\u" in line and not is_text(json.dumps(value, ensure_ascii=False)):
+        return place.refuse("R0606", "the line has half of a surrogate pair, which is no text", "mend the \\u escapes")
     return value
 
 

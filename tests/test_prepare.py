@@ -1,0 +1,444 @@
+"""Preparing data: readers, refusals with their places, hold-out, report, and equal bytes."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from runners.prepare import SHOWN, prepare
+from schema.diagnostics import RecipeError
+
+SPLIT = {"validation": 0.25, "test": 0.0, "stratify": True}
+ROOT = Path(__file__).parent.parent
+
+
+def config(kind, task="generate", split=SPLIT, prompt="What is it?", system=None, seed=7, **dataset):
+    return {
+        "dataset": {"kind": kind, "on_bad": "error", **dataset},
+        "task": task,
+        "prompt": prompt,
+        "system": system,
+        "split": split,
+        "seed": seed,
+    }
+
+
+def rows(file):
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def refused(description, root, to="out"):
+    """(code, file, line) of each diagnostic."""
+    with pytest.raises(RecipeError) as caught:
+        prepare(description, root / to, root)
+    return [
+        (found.code, *((found.spans[0].file, found.spans[0].line) if found.spans else ("", 0)))
+        for found in caught.value.diagnostics
+    ]
+
+
+def picture(path, color, size=(6, 4)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).save(path)
+
+
+@pytest.fixture
+def animals(tmp_path):
+    """Three classes of four pictures each, all different."""
+    for c, name in enumerate(("cat", "dog", "emu")):
+        for n in range(4):
+            picture(tmp_path / f"data/animals/{name}/{n}.png", (80 * c, 50 * n, 9))
+    return tmp_path
+
+
+FOLDER = config("image-folder", path="data/animals")
+
+
+def test_an_image_folder(animals):
+    report = prepare(FOLDER, animals / "out", animals)
+    train, validation = rows(animals / "out/train.jsonl"), rows(animals / "out/validation.jsonl")
+    assert (len(train), len(validation)) == (9, 3)
+    assert train[0] == {
+        "messages": [{"role": "user", "content": "<image>What is it?"}, {"role": "assistant", "content": "cat"}],
+        "images": [train[0]["images"][0]],
+    }
+    assert sorted(row["messages"][-1]["content"] for row in validation) == ["cat", "dog", "emu"]
+    assert all((animals / row["images"][0]).is_file() for row in train + validation)
+    assert report["classes"] == {name: {"train": 3, "validation": 1} for name in ("cat", "dog", "emu")}
+    assert (report["read"], report["kept"], report["refused"]["count"]) == (12, 12, 0)
+    assert json.loads((animals / "out/classes.json").read_bytes()) == ["cat", "dog", "emu"]
+    assert sorted(path.name for path in (animals / "out").iterdir()) == [
+        "classes.json", "report.json", "train.jsonl", "validation.jsonl",
+    ]  # fmt: skip
+
+
+def test_rows_to_classify_have_an_index_and_no_answer(animals):
+    prepare(FOLDER | {"task": "classify"}, animals / "out", animals)
+    row = rows(animals / "out/validation.jsonl")[1]
+    assert [message["role"] for message in row["messages"]] == ["user"]
+    assert row["label"] == 1 and "/dog/" in row["images"][0]
+
+
+def test_system_prompt_and_a_tag_in_the_prompt(animals):
+    description = FOLDER | {"system": "Be brief.", "prompt": "Look: <image> Which one?"}
+    prepare(description, animals / "out", animals)
+    system, user, _ = rows(animals / "out/train.jsonl")[0]["messages"]
+    assert system == {"role": "system", "content": "Be brief."}
+    assert user["content"] == "Look: <image> Which one?"
+
+
+def test_three_splits_and_none(animals):
+    prepare(FOLDER | {"split": {"validation": 0.25, "test": 0.25, "stratify": True}}, animals / "out", animals)
+    parts = [rows(animals / f"out/{name}.jsonl") for name in ("train", "validation", "test")]
+    assert [len(part) for part in parts] == [6, 3, 3]
+    assert len({row["images"][0] for part in parts for row in part}) == 12
+    prepare(FOLDER | {"split": {"validation": 0.0, "test": 0.0, "stratify": True}}, animals / "all", animals)
+    assert len(rows(animals / "all/train.jsonl")) == 12 and not (animals / "all/validation.jsonl").exists()
+
+
+def test_the_seed_chooses_the_split(animals):
+    def held_out(seed, to):
+        prepare(FOLDER | {"seed": seed}, animals / to, animals)
+        return (animals / to / "validation.jsonl").read_bytes()
+
+    assert held_out(7, "a") == held_out(7, "b")
+    assert len({held_out(seed, f"seed-{seed}") for seed in range(6)}) > 1
+    assert held_out(2**40 + 7, "big")
+
+
+def test_equal_bytes_whatever_the_order_of_the_folder_and_the_environment(animals, tmp_path):
+    other = tmp_path / "elsewhere"
+    for name in ("emu", "cat", "dog"):
+        for n in (2, 0, 3, 1):
+            (other / f"data/animals/{name}").mkdir(parents=True, exist_ok=True)
+            shutil.copy(animals / f"data/animals/{name}/{n}.png", other / f"data/animals/{name}/{n}.png")
+    outputs = []
+    for root, environment in ((animals, {"PYTHONHASHSEED": "1"}), (other, {"PYTHONHASHSEED": "2", "LC_ALL": "C"})):
+        (root / "config.json").write_text(json.dumps(FOLDER))
+        command = [sys.executable, "-m", "runners.prepare", "--config", "config.json", "--to", "out"]
+        subprocess.run(command, cwd=root, env=os.environ | environment | {"PYTHONPATH": str(ROOT)}, check=True)
+        outputs.append({path.name: path.read_bytes() for path in (root / "out").iterdir()})
+    assert outputs[0] == outputs[1]
+    assert str(animals).encode() not in b"".join(outputs[0].values())
+
+
+def test_everything_that_is_wrong_with_a_folder_at_once(animals):
+    data = animals / "data/animals"
+    (data / "fox").mkdir()
+    (data / "cat/broken.jpg").write_bytes(b"no picture")
+    (data / "cat/empty.jpg").write_bytes(b"")
+    whole = (data / "dog/0.png").read_bytes()
+    (data / "dog/cut.png").write_bytes(whole[: len(whole) // 2])
+    (data / "cat/notes.txt").write_text("x")
+    (data / "emu/more").mkdir()
+    (data / "stray.png").write_bytes(whole)
+    (data / ".DS_Store").write_bytes(b"")
+    (data / "cat/gone.png").symlink_to("nowhere.png")
+    assert sorted(refused(FOLDER, animals)) == [
+        ("R0603", "data/animals/fox", 1),
+        ("R0604", "data/animals/cat/broken.jpg", 1),
+        ("R0604", "data/animals/cat/empty.jpg", 1),
+        ("R0604", "data/animals/cat/gone.png", 1),
+        ("R0604", "data/animals/dog/cut.png", 1),
+        ("R0605", "data/animals/cat/notes.txt", 1),
+        ("R0605", "data/animals/emu/more", 1),
+        ("R0605", "data/animals/stray.png", 1),
+    ]
+    skipping = FOLDER | {"dataset": FOLDER["dataset"] | {"on_bad": "skip"}}
+    report = prepare(skipping, animals / "out", animals)
+    assert report["kept"] == 12 and report["read"] == 20
+    assert report["refused"]["reasons"] == {"R0603": 1, "R0604": 4, "R0605": 3}
+    assert len(report["refused"]["first"]) == 8
+    assert report["ignored_files"] == {".DS_Store": 1}
+
+
+def test_messages_about_pictures_name_no_place_of_this_machine(animals):
+    (animals / "data/animals/cat/broken.jpg").write_bytes(b"no picture at all")
+    with pytest.raises(RecipeError) as caught:
+        prepare(FOLDER, animals / "out", animals)
+    assert "cannot be read: it is no picture" in caught.value.diagnostics[0].message
+    assert str(animals) not in str(caught.value)
+
+
+def test_duplicates_stay_on_one_side(animals):
+    data = animals / "data/animals"
+    for name in ("cat", "dog", "emu"):
+        for n in range(4):  # the same pixels in another file format
+            Image.open(data / f"{name}/{n}.png").save(data / f"{name}/copy-{n}.bmp")
+    report = prepare(FOLDER, animals / "out", animals)
+    assert report["duplicates"]["groups"] == 12 and report["duplicates"]["rows"] == 24
+    held_out = {Path(row["images"][0]).name.removeprefix("copy-")[0] + row["messages"][-1]["content"]
+                for row in rows(animals / "out/validation.jsonl")}  # fmt: skip
+    trained = {Path(row["images"][0]).name.removeprefix("copy-")[0] + row["messages"][-1]["content"]
+               for row in rows(animals / "out/train.jsonl")}  # fmt: skip
+    assert len(held_out) == 3 and not held_out & trained
+
+
+def test_one_picture_with_two_labels(animals):
+    data = animals / "data/animals"
+    shutil.copy(data / "cat/0.png", data / "dog/9.png")
+    with pytest.raises(RecipeError) as caught:
+        prepare(FOLDER, animals / "out", animals)
+    (found,) = caught.value.diagnostics
+    assert found.code == "R0613"
+    assert [span.file for span in found.spans] == ["data/animals/dog/9.png", "data/animals/cat/0.png"]
+    skipping = FOLDER | {"dataset": FOLDER["dataset"] | {"on_bad": "skip"}}
+    report = prepare(skipping, animals / "out", animals)
+    assert (report["read"], report["kept"]) == (13, 11)
+
+
+def test_a_16_bit_picture_is_not_flattened(animals):
+    for n, name in enumerate(("cat", "dog")):
+        Image.new("I;16", (4, 4), 40_000 + n).save(animals / f"data/animals/{name}/deep.png")
+    assert prepare(FOLDER, animals / "out", animals)["duplicates"]["groups"] == 0
+
+
+def test_too_few_to_stratify(animals):
+    picture(animals / "data/animals/fox/0.png", "red")
+    assert ("R0614", "data/animals/fox/0.png", 1) in refused(FOLDER, animals)
+    small = FOLDER | {"split": {"validation": 0.1, "test": 0.0, "stratify": True}}
+    assert refused(small, animals)[-1] == ("R0614", "", 0)
+    free = FOLDER | {"split": {"validation": 0.1, "test": 0.0, "stratify": False}}
+    assert prepare(free, animals / "out", animals)["splits"] == {"train": 11, "validation": 2}
+
+
+def test_missing_places(tmp_path):
+    assert refused(FOLDER, tmp_path) == [("R0601", "data/animals", 1)]
+    (tmp_path / "data/animals").mkdir(parents=True)
+    assert refused(FOLDER, tmp_path) == [("R0602", "data/animals", 1)]
+    assert refused(config("jsonl", path="data/animals"), tmp_path) == [("R0601", "data/animals", 1)]
+
+
+def test_classes_that_do_not_fit_the_head(animals):
+    assert refused(FOLDER | {"task": "classify", "classes": 10}, animals) == [("R0619", "", 0)]
+    assert prepare(FOLDER | {"task": "classify", "classes": 3}, animals / "out", animals)
+
+
+GOOD = [
+    {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": str(n)}]}
+    for n in range(8)
+]
+
+
+def jsonl(root, lines, name="data/chat.jsonl"):
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return config("jsonl", path=name, prompt=None)
+
+
+def test_conversations(tmp_path):
+    picture(tmp_path / "data/pictures/1.png", "red")
+    picture(tmp_path / "pictures/2.png", "blue")
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    call = {"role": "tool_call", "content": '{"name": "weather", "arguments": {}}'}
+    seeing = {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "<image> and <image>: weather?"},
+            call,
+            {"role": "tool_response", "content": "sun"},
+            {"role": "assistant", "content": "Sun.", "loss": True},
+        ],
+        "images": ["pictures/1.png", "pictures/2.png"],
+        "tools": tools,
+    }
+    description = jsonl(tmp_path, [*GOOD, "", seeing]) | {"split": {"validation": 0.0, "test": 0.0, "stratify": True}}
+    prepare(description, tmp_path / "out", tmp_path)
+    *chats, last = rows(tmp_path / "out/train.jsonl")
+    assert chats == GOOD
+    assert last["messages"] == seeing["messages"]
+    assert last["images"] == ["data/pictures/1.png", "pictures/2.png"]
+    assert json.loads(last["tools"]) == tools
+    assert json.loads((tmp_path / "out/classes.json").read_bytes()) == []
+
+
+def chat(*roles, **more):
+    return {"messages": [{"role": role, "content": "x"} for role in roles], **more}
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("{", "R0606"),
+        ("[1]", "R0606"),
+        ('{"messages": NaN}', "R0606"),
+        ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "R0606"),
+        ("[" * 100_000, "R0606"),
+        ({"messages": []}, "R0609"),
+        ({"messages": "hello"}, "R0609"),
+        ({"other": 1}, "R0609"),
+        (chat("assistant", "user"), "R0609"),
+        (chat("user", "user", "assistant"), "R0609"),
+        (chat("user", "system", "assistant"), "R0609"),
+        (chat("user"), "R0609"),
+        (chat("user", "robot"), "R0609"),
+        (chat("user", "assistant", "assistant"), "R0609"),
+        ({"messages": [{"role": "user"}, {"role": "assistant", "content": "x"}]}, "R0609"),
+        ({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": ""}]}, "R0609"),
+        ({"messages": [{"role": ["user"], "content": "x"}, {"role": "assistant", "content": "x"}]}, "R0609"),
+        (
+            {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x", "tool_calls": []}]},
+            "R0609",
+        ),
+        (chat("user", "assistant", videos=["a.mp4"]), "R0609"),
+        (chat("user", "assistant", images=["1.png"]), "R0610"),
+        (
+            {"messages": [{"role": "user", "content": "<image>"}, {"role": "assistant", "content": "x"}]},
+            "R0610",
+        ),
+        (chat("user", "assistant", tools="{"), "R0611"),
+        (chat("user", "tool_call", "tool", "assistant"), "R0611"),
+        (chat("user", "assistant", images=["https://example.org/1.png"]), "R0612"),
+        (chat("user", "assistant", images=["../outside.png"]), "R0612"),
+        (chat("user", "assistant", images=["missing.png"]), "R0612"),
+        (chat("user", "assistant", images=[{"bytes": "x", "path": None}]), "R0612"),
+    ],
+)
+def test_bad_lines(tmp_path, line, code):
+    picture(tmp_path / "project/data/1.png", "red")
+    picture(tmp_path / "outside.png", "red")
+    root = tmp_path / "project"
+    assert refused(jsonl(root, [*GOOD, line]), root) == [(code, "data/chat.jsonl", 9)]
+
+
+def test_an_absolute_path(tmp_path):
+    root = tmp_path / "project"
+    picture(root / "data/1.png", "red")
+    picture(tmp_path / "outside.png", "blue")
+    seen = {"messages": [{"role": "user", "content": "<image>"}, {"role": "assistant", "content": "x"}]}
+    inside, outside = seen | {"images": [str(root / "data/1.png")]}, seen | {"images": [str(tmp_path / "outside.png")]}
+    description = jsonl(root, [*GOOD, inside, outside])
+    assert refused(description, root) == [("R0612", "data/chat.jsonl", 10)]
+    external = description | {"dataset": description["dataset"] | {"external": True}}
+    prepare(external | {"split": SPLIT | {"validation": 0.0}}, root / "out", root)
+    assert [row["images"] for row in rows(root / "out/train.jsonl")[-2:]] == [
+        ["data/1.png"], [str(tmp_path / "outside.png")],
+    ]  # fmt: skip
+
+
+def test_many_bad_rows_are_counted(tmp_path):
+    found = refused(jsonl(tmp_path, [*GOOD, *(["{"] * 70)]), tmp_path)
+    assert len(found) == SHOWN + 1 and found[-1][0] == "R0618"
+
+
+def test_mapped_lines(tmp_path):
+    lines = [
+        {"q": f"Is {n} even?", "a": n % 2 == 0, "kind": "even" if n % 2 == 0 else "odd", "x": 1} for n in range(12)
+    ]
+    description = jsonl(tmp_path, lines)
+    description["dataset"]["columns"] = {"prompt": "q", "answer": "a", "label": "kind", "image": None, "system": None}
+    report = prepare(description, tmp_path / "out", tmp_path)
+    assert report["classes"] == {"even": {"train": 5, "validation": 1}, "odd": {"train": 4, "validation": 2}} or (
+        report["splits"] == {"train": 9, "validation": 3}
+    )
+    assert report["unused_columns"] == ["x"]
+    assert {row["messages"][-1]["content"] for row in rows(tmp_path / "out/train.jsonl")} == {"true", "false"}
+    prepare(description | {"task": "classify"}, tmp_path / "out", tmp_path)
+    assert {row["label"] for row in rows(tmp_path / "out/train.jsonl")} == {0, 1}
+
+
+def test_csv(tmp_path):
+    file = tmp_path / "data/faq.csv"
+    file.parent.mkdir()
+    with file.open("w", newline="", encoding="utf-8-sig") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["question", "reply"])
+        writer.writerows([f"Frage {n},\nzweite Zeile?", f"Größe {n}"] for n in range(6))
+    columns = {"prompt": "question", "answer": "reply"}
+    description = config("csv", path="data/faq.csv", prompt=None, columns=columns)
+    report = prepare(description, tmp_path / "out", tmp_path)
+    assert report["splits"] == {"train": 4, "validation": 2}
+    assert "Größe" in (tmp_path / "out/train.jsonl").read_text(encoding="utf-8")
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("one field\n\nQ?,\nQ?,A,B\n")
+    assert refused(description, tmp_path) == [
+        ("R0606", "data/faq.csv", 14),
+        ("R0608", "data/faq.csv", 16),
+        ("R0606", "data/faq.csv", 17),
+    ]
+    mistyped = config("csv", path="data/faq.csv", columns={"prompt": "qestion", "answer": "reply"})
+    with pytest.raises(RecipeError) as caught:
+        prepare(mistyped, tmp_path / "out", tmp_path)
+    assert caught.value.diagnostics[0].help == "did you mean `question`?"
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "code"),
+    [
+        (b"a,a\n1,2\n", {"prompt": "a", "answer": "a"}, "R0607"),
+        (b"", {"prompt": "a", "answer": "a"}, "R0607"),
+        (b"a,b\n1,2\n", {"answer": "a"}, "R0607"),
+        (b"a,b\n1,2\n", {"prompt": "a"}, "R0607"),
+        (b"a,b\n\xff,2\n", {"prompt": "a", "answer": "b"}, "R0606"),
+        (b'a,b\n"open,2\n', {"prompt": "a", "answer": "b"}, "R0606"),
+        (b"a,b\n", {"prompt": "a", "answer": "b"}, "R0602"),
+    ],
+)
+def test_bad_csv(tmp_path, content, columns, code):
+    (tmp_path / "a.csv").write_bytes(content)
+    assert {found[0] for found in refused(config("csv", path="a.csv", prompt=None, columns=columns), tmp_path)} == {
+        code
+    }
+
+
+def test_parquet(tmp_path):
+    from pyarrow import parquet, table
+
+    picture(tmp_path / "pictures/1.png", "red")
+    labelled = table({"image": ["pictures/1.png"] * 5 + [None], "kind": [1.0, 2.0] * 3, "left": [0] * 6})
+    parquet.write_table(labelled, tmp_path / "a.parquet")
+    description = config("parquet", path="a.parquet", columns={"image": "image", "label": "kind"})
+    assert refused(description, tmp_path)[0] == ("R0608", "a.parquet", 6)
+    messages = table({"messages": [row["messages"] for row in GOOD]})
+    parquet.write_table(messages, tmp_path / "b.parquet")
+    prepare(config("parquet", path="b.parquet"), tmp_path / "out", tmp_path)
+    assert rows(tmp_path / "out/train.jsonl")[0] in GOOD
+    (tmp_path / "c.parquet").write_bytes(b"PAR1 no PAR1")
+    assert refused(config("parquet", path="c.parquet"), tmp_path) == [("R0606", "c.parquet", 1)]
+
+
+def test_hub_files(tmp_path):
+    jsonl(tmp_path, GOOD[:4], ".recipe/datasets/o--n/b/two.jsonl")
+    jsonl(tmp_path, GOOD[4:], ".recipe/datasets/o--n/a/one.jsonl")
+    description = config("hub", path=".recipe/datasets/o--n", files=["*.jsonl"], columns=None, prompt=None)
+    prepare(description | {"split": SPLIT | {"validation": 0.0}}, tmp_path / "out", tmp_path)
+    assert rows(tmp_path / "out/train.jsonl") == GOOD[4:] + GOOD[:4]
+    description["dataset"]["files"] = ["*.csv"]
+    assert refused(description, tmp_path) == [("R0602", ".recipe/datasets/o--n", 1)]
+
+
+def test_shapes(tmp_path):
+    names = ["zebra", "ant", "bee"]
+    description = config("shapes", classes=names, per_class=4, size=28)
+    prepare(description, tmp_path / "a", tmp_path)
+    prepare(description, tmp_path / "b", tmp_path)
+    assert json.loads((tmp_path / "a/classes.json").read_bytes()) == names
+    drawn = sorted(path.name for path in (tmp_path / "a/images").iterdir())
+    assert len(drawn) == 12
+    assert all((tmp_path / "a/images" / n).read_bytes() == (tmp_path / "b/images" / n).read_bytes() for n in drawn)
+    assert rows(tmp_path / "a/train.jsonl")[0]["images"] == [f"images/{drawn[0]}"]
+    with Image.open(tmp_path / "a/images" / drawn[0]) as image:
+        assert image.size == (28, 28) and image.mode == "RGB"
+
+
+def test_digits(tmp_path):
+    report = prepare(config("digits", task="classify", size=16), tmp_path / "out", tmp_path)
+    assert report["splits"] == {"train": 1347, "validation": 450}
+    assert json.loads((tmp_path / "out/classes.json").read_bytes()) == [str(n) for n in range(10)]
+    with Image.open(sorted((tmp_path / "out/images").iterdir())[0]) as image:
+        assert image.size == (16, 16) and image.getextrema() == (0, 239)
+
+
+def test_the_command_line_shows_diagnostics(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(FOLDER))
+    command = [sys.executable, "-m", "runners.prepare", "--config", "config.json", "--to", "out"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "R0601" in done.stderr and "Traceback" not in done.stderr
