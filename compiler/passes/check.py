@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from compiler.plan import Command, Json, Plan, StagePlan, Value, is_place
 from schema.diagnostics import Diagnostic, Span
@@ -34,6 +35,7 @@ def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature)
     yield from (_contradiction(plan, stage, command, signature, name) for name in sorted(contradictions))
     if not problems and not contradictions and not plan.diagnostics:
         resolved = {name: resolve(signature, name, value) for name, value in own.items()}
+        resolved |= {name: _path(value) for name, value in command.options.items() if is_place(value)}
         for name, value in command.passed.items():
             found = signature.find(name)
             if found is not None:
@@ -44,6 +46,13 @@ def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature)
 
 def _scalars(value: Value) -> Json:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _path(value: Any) -> Json:
+    """What stands for a place in rules: data is given, a file has its ending."""
+    if isinstance(value, tuple):
+        return [_path(item) for item in value]
+    return getattr(value, "path", None)
 
 
 def _written(command: Command, signature: Signature, name: str) -> str | None:
