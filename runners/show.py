@@ -43,7 +43,7 @@ def scores(folder: Path) -> RenderableType:
     """Accuracy and the other metrics, averaged and for each class."""
     metrics = json.loads((folder / "metrics.json").read_bytes())
     names = [name for name in METRICS if name != "accuracy" and any(key.startswith(name) for key in metrics)]
-    table = Table("", *names, "rows", title=_headline(metrics), title_justify="left", box=None, pad_edge=False)
+    table = Table("", *names, "rows", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, values in _report(folder)["classes"].items():
@@ -51,7 +51,7 @@ def scores(folder: Path) -> RenderableType:
     for average in AVERAGES:
         averaged = [f"{metrics[f'{metric}_{average}']:.3f}" for metric in names]
         table.add_row(f"({average})", *averaged, str(metrics["rows"]), style="bold")
-    return table
+    return Group(Text(_headline(metrics), style="bold"), table)
 
 
 def _headline(metrics: dict[str, float]) -> str:
