@@ -49,6 +49,7 @@ TRAINING: dict[str, tuple[str | int, ...]] = {
     "per_device_train_batch_size": ("batch", "micro"),
     "per_device_eval_batch_size": ("evaluation", "micro_batch"),
     "gradient_checkpointing": ("gradient_checkpointing",),
+    "vit_gradient_checkpointing": ("gradient_checkpointing",),
     "save_total_limit": ("checkpoints", "keep"),
     "freeze_vit": ("tuner", "freeze", "vision"),
     "freeze_aligner": ("tuner", "freeze", "aligner"),
@@ -72,10 +73,19 @@ LORA: dict[str, tuple[str | int, ...]] = {
 """The same for adapters."""
 
 SFT_DEFAULTS: dict[str, Value] = {
+    "tuner_backend": "peft",
+    "freeze_parameters_ratio": 0.0,
+    "template_backend": "swift",
+    "use_chat_template": True,
+    "add_non_thinking_prefix": True,
+    "disable_ignore_empty_think": False,
+    "loss_scale": "default",
+    "enable_dft_loss": False,
+    "router_aux_loss_coef": 0.0,
     "padding_side": "right",
     "padding_free": False,
-    "loss_scale": "default",
-    "use_chat_template": True,
+    "sequence_parallel_size": 1,
+    "disable_auto_column_mapping": False,
     "dataset_shuffle": True,
     "val_dataset_shuffle": False,
     "train_dataloader_shuffle": True,
@@ -86,16 +96,27 @@ SFT_DEFAULTS: dict[str, Value] = {
     "load_from_cache_file": False,
     "remove_unused_columns": True,
     "dataloader_drop_last": False,
+    "dataloader_in_order": True,
     "dataloader_persistent_workers": False,  # else the number of workers changes the random stream
     "label_smoothing_factor": 0.0,
     "average_tokens_across_devices": True,
     "auto_find_batch_size": False,
     "use_liger_kernel": False,
     "torch_compile": False,
+    "full_determinism": False,
     "eval_on_start": False,
+    "eval_delay": 0.0,
+    "eval_do_concat_batches": True,
+    "prediction_loss_only": False,
+    "predict_with_generate": False,
+    "acc_strategy": "token",
+    "load_best_model_at_end": False,
     "save_only_model": False,
+    "resume_only_model": False,
     "ignore_data_skip": False,
+    "safe_serialization": True,
     "max_shard_size": "5GB",
+    "use_hf": False,
     "load_args": False,
     "check_model": False,
     "add_version": False,
@@ -107,8 +128,16 @@ INFER_DEFAULTS: dict[str, Value] = {
     "strict": True,
     "val_dataset_shuffle": False,
     "use_chat_template": True,
+    "template_backend": "swift",
+    "remove_unused_columns": True,
+    "disable_auto_column_mapping": False,
+    "load_from_cache_file": False,
     "repetition_penalty": 1.0,
     "num_beams": 1,
+    "logprobs": False,
+    "merge_lora": False,
+    "use_hf": False,
+    "load_data_args": False,
     "load_args": False,
 }
 EXPORT_DEFAULTS: dict[str, Value] = {
@@ -117,8 +146,15 @@ EXPORT_DEFAULTS: dict[str, Value] = {
     "safe_serialization": True,
     "max_shard_size": "5GB",
     "exist_ok": False,
+    "tuner_type": "lora",
+    "template_backend": "swift",
+    "device_map": "cpu",  # else on a GPU where there is one, and rounded otherwise
+    "use_hf": False,
     "load_args": False,
 }
+
+PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 1}
+"""How examples share a sequence."""
 
 LONG = 1_000_000_000
 """A cadence in steps that no run reaches: ms-swift saves at the end of training all the same."""
@@ -139,8 +175,10 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         **_precision(stage, model),
         "tuner_type": "full" if full else "lora",
         **({} if full else _fields(stage, LORA)),
+        **_quantisation(stage, model),
         **_data(planned, stage),
         **_fields(stage, TRAINING),
+        **(PACKING if stage.packing else {}),
         "truncation_strategy": "delete" if stage.too_long == "error" else stage.too_long,
         "learning_rate": stage.optimizer.learning_rate or (1e-5 if full else 1e-4),
         **_warmup(stage),
@@ -217,6 +255,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "max_batch_size": stage.batch,
         "write_batch_size": stage.batch * -(-1000 // stage.batch),  # whole batches, whatever the chunk
         "seed": recipe.seed,
+        "data_seed": recipe.seed,
         **INFER_DEFAULTS,
         "result_path": OutputPath("raw.jsonl"),
     }
@@ -273,6 +312,17 @@ def _precision(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | 
         "bf16": precision == "bfloat16",
         "fp16": precision == "float16",
         "attn_impl": model.attention,
+    }
+
+
+def _quantisation(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | None]:
+    """What bitsandbytes does with four bits (QLoRA, arXiv:2305.14314)."""
+    if not isinstance(stage.tuner, LoraTuner) or stage.tuner.quantization != "bnb":
+        return {}
+    return {
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+        "bnb_4bit_compute_dtype": model.spec.dtype,
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from compiler.backends import ms_swift, own
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.stages import Classify, Evaluate, Merge, Predict, Prepare, Sft, Stage
+from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
 
@@ -30,4 +31,9 @@ def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
     if planned.model is None and any("models" in use.accepts or "adapter" in use.accepts for use in planned.stage.uses):
         return planned  # its model is not known, which has been reported
     launch, outputs = BACKENDS[type(planned.stage)](plan, planned)
-    return replace(planned, launch=launch, outputs=outputs, resumes=planned.batch is not None)
+    return replace(planned, launch=launch, outputs=outputs, resumes=_resumes(planned.stage))
+
+
+def _resumes(stage: Stage) -> bool:
+    """Training goes on from a checkpoint, but the engine forgets how long an early stop has been waiting."""
+    return isinstance(stage, TrainingStage) and stage.early_stopping is None
