@@ -85,8 +85,8 @@ def as_json(event: Event) -> dict[str, Any]:
             return {"event": "message", "stage": stage, "text": text}
         case Ended():
             where = {"failed": event.failed, "log": event.log, "script": event.script}
-            about: dict[str, Any] = {"state": event.state, "elapsed": round(event.elapsed, 3), "ran": list(event.ran)}
-            return {"event": "end", **about, **where, "scores": dict(event.scores), "plots": event.plots}
+            end: dict[str, Any] = {"state": event.state, "elapsed": round(event.elapsed, 3), "ran": list(event.ran)}
+            return {"event": "end", **end, **where, "scores": dict(event.scores), "plots": event.plots}
 
 
 def duration(seconds: float) -> str:

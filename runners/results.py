@@ -47,9 +47,9 @@ def plots_page(pipeline: Pipeline) -> str | None:
         return None
     page = f".recipe/plots/{pipeline.label}"
     targets = [pipeline.target(f":{plot}") for plot in there]
+    (pipeline.root / page).mkdir(parents=True, exist_ok=True)
     with Signals() as signals:
-        code = Dvc(pipeline.root, signals).run(
-            ("plots", "show", "--out", page, *targets), {}, lambda stream, line: None
-        )
+        dvc = Dvc(pipeline.root, signals)
+        code = dvc.run(("plots", "show", "--out", page, *targets), {}, lambda stream, line: None)
     made = f"{page}/index.html"
     return made if code == 0 and (pipeline.root / made).is_file() else None
