@@ -11,6 +11,7 @@ An engine takes an incomplete one without a word and goes on with other weights,
 from __future__ import annotations
 
 import json
+import math
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,20 +22,33 @@ from runners.files import read_json, remove
 NAME = re.compile(r"checkpoint-(\d+)")
 
 
-def resume_from(folder: Path, processes: int, say: Callable[[str], None]) -> Path | None:
-    """The last complete checkpoint in `folder`; None when there is none. Incomplete ones are removed, `say` is told.
+def complete(folder: Path, processes: int, say: Callable[[str], None]) -> list[Path]:
+    """The complete checkpoints in `folder`, in order. Incomplete ones are removed, and `say` is told.
 
     `processes` is the number of training processes, each of which saves a random state. Errors: OSError.
     """
-    last = None
+    found = []
     for step, path in sorted(_all(folder)):
         missing = list(_missing(path, step, processes))
         if missing:
             say(f"removed the incomplete {path.name}: {', '.join(missing)}")
             remove(path)
         else:
-            last = path
-    return last
+            found.append(path)
+    return found
+
+
+def is_final(checkpoint: Path) -> bool:
+    """Whether training was over when it was saved: at the last step, or stopped early.
+
+    An engine that is told to go on from there makes one more step, and saves that as its result.
+    """
+    state = read_json(checkpoint / "trainer_state.json")
+    try:
+        control = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
+    except (KeyError, TypeError):
+        control = False
+    return bool(control or state["global_step"] >= state.get("max_steps", math.inf) > 0)
 
 
 def step_of(checkpoint: Path) -> int:

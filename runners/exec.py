@@ -23,6 +23,8 @@ from schema.diagnostics import Diagnostic, RecipeError
 from schema.machine import Machine, load_machine
 from schema.render import text
 
+TRAINED = "RECIPE_TRAINED"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. 0: handed over; 1: not in order, or failed; 128 + n: stopped by signal n."""
@@ -125,6 +127,7 @@ def _launch(
     environment = machine.environment(here, stage.identity) | {
         "RECIPE_OUT": str(folder.relative_to(stage.root)),
         "RECIPE_RESUME": str(resume.relative_to(stage.root)) if resume else "",
+        TRAINED: "1" if resume and checkpoints.is_final(resume) else "",
         processes.MARK: _mark(folder, lock.run),
     }
     begun = records.begin(stage, machine.threads(stage.identity, environment), others)
@@ -153,13 +156,22 @@ def _launch(
 
 def _resume(stage: Stage, folder: Path) -> Path | None:
     """The checkpoint to go on from; without one everything that an earlier try wrote is removed."""
+    found = []
     if stage.checkpoints == "transformers":
-        resume = checkpoints.resume_from(folder / "checkpoints", machine.processes(stage.identity), say)
-        if resume is not None:
-            say(f"{stage.title}: going on from {resume.name}")
-            return resume
+        found = checkpoints.complete(folder / "checkpoints", machine.processes(stage.identity), say)
+    if found and checkpoints.is_final(found[-1]) and not _can_skip_training(stage):
+        say(f"{stage.title}: {found[-1].name} is the end of the training, from where an engine would go too far")
+        remove(found.pop())
+    if found:
+        say(f"{stage.title}: going on from {found[-1].name}")
+        return found[-1]
     remove(folder / "checkpoints")
     return None
+
+
+def _can_skip_training(stage: Stage) -> bool:
+    """Whether the script leaves the trainer out when RECIPE_TRAINED is set."""
+    return TRAINED in (stage.root / stage.script).read_text()
 
 
 def _keep_tracked(stage: Stage, folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import sys
 import time
@@ -198,7 +199,7 @@ def _is_shell(command: list[str]) -> bool:
 
 def _runs_one_command(pid: int) -> bool:
     command = _command(pid)
-    return _is_shell(command) and len(command) > 2 and command[1].startswith("-") and "c" in command[1]
+    return _is_shell(command) and len(command) > 2 and re.fullmatch(r"-[a-z]*c[a-z]*", command[1]) is not None
 
 
 def _interactive_shell(pid: int) -> bool:

@@ -26,8 +26,9 @@ set -euo pipefail
 python -S {trainer} --output_dir "$RECIPE_OUT/checkpoints" --control {control} --data data/animals.txt \\
   ${{RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}} {options}
 mkdir -p "$RECIPE_OUT/result/model"
-cp "$RECIPE_OUT/checkpoints/checkpoint-6/"*.safetensors "$RECIPE_OUT/result/model/"
-echo '{{"steps": 6}}' > "$RECIPE_OUT/result/metrics.json"
+last=$(ls -d "$RECIPE_OUT"/checkpoints/checkpoint-* | tail -n 1)
+cp "$last/"*.safetensors "$RECIPE_OUT/result/model/"
+cp "$last/trainer_state.json" "$RECIPE_OUT/result/metrics.json"
 """
 
 

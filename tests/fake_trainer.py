@@ -93,7 +93,7 @@ def weights(path, state):
     path.write_bytes(struct.pack("<Q", len(header)) + header + state.encode())
 
 
-def save(folder, control, step, state):
+def save(folder, control, step, max_steps, state):
     folder.mkdir(parents=True)
     parts = {
         "adapter_config.json": lambda path: path.write_text("{}"),
@@ -101,7 +101,7 @@ def save(folder, control, step, state):
         "optimizer.pt": lambda path: archive(path, state),
         "scheduler.pt": lambda path: archive(path, str(step)),
         "rng_state.pth": lambda path: archive(path, str(step)),
-        "trainer_state.json": lambda path: path.write_text(json.dumps({"global_step": step})),
+        "trainer_state.json": lambda path: path.write_text(json.dumps({"global_step": step, "max_steps": max_steps})),
     }
     for name, write in parts.items():
         point(control, f"save-{step}-{name}")
@@ -131,7 +131,8 @@ def main():
     options.output_dir.mkdir(parents=True, exist_ok=True)
     point(control, "start")
     step, state = start_state(options)
-    while step < options.max_steps:
+    begin = step
+    while step < options.max_steps or step == begin:  # a real one too makes a step too many when resumed at its end
         step += 1
         point(control, f"step-{step}")
         print(f"step {step}", flush=True)
@@ -140,8 +141,8 @@ def main():
         state = hashlib.sha256(state.encode() + options.data.read_bytes()).hexdigest()
         with (options.output_dir / "logging.jsonl").open("a") as stream:
             stream.write(json.dumps({"step": step, "loss": 1 / step}) + "\n")
-        if step % options.save_steps == 0:
-            save(options.output_dir / f"checkpoint-{step}", control, step, state)
+        if step % options.save_steps == 0 or step >= options.max_steps:
+            save(options.output_dir / f"checkpoint-{step}", control, step, options.max_steps, state)
     point(control, "end")
 
 

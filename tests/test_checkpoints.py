@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.checkpoints import resume_from
+from runners.checkpoints import complete, is_final
 
 
 def archive(path: Path) -> None:
@@ -65,8 +65,8 @@ def deepspeed(folder: Path, step: int, processes: int) -> Path:
 
 def resume(folder: Path, processes: int = 1) -> tuple[str | None, list[str]]:
     said: list[str] = []
-    found = resume_from(folder, processes, said.append)
-    return found.name if found else None, said
+    found = complete(folder, processes, said.append)
+    return found[-1].name if found else None, said
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -141,3 +141,20 @@ def test_deepspeed(tmp_path: Path) -> None:
 def test_deepspeed_incomplete(tmp_path: Path, harm: Callable[[Path], object]) -> None:
     harm(deepspeed(tmp_path, 4, processes=2))
     assert resume(tmp_path, processes=2)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("state", "final"),
+    [
+        ({"max_steps": 8}, False),
+        ({"max_steps": 4}, True),
+        ({"max_steps": -1}, False),
+        ({}, False),
+        ({"max_steps": 8, "stateful_callbacks": {"TrainerControl": {"args": {"should_training_stop": True}}}}, True),
+        ({"max_steps": 8, "stateful_callbacks": {"TrainerControl": {"args": {"should_training_stop": False}}}}, False),
+    ],
+)
+def test_the_end_of_a_training(tmp_path: Path, state: dict, final: bool) -> None:
+    path = checkpoint(tmp_path, 4)
+    (path / "trainer_state.json").write_text(json.dumps({"global_step": 4, **state}))
+    assert is_final(path) is final

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from exec_project import EXEC, TARGET, Project, alive, below, cleaned_up, make, wait_for
+from exec_project import EXEC, TARGET, TRAIN, Project, alive, below, cleaned_up, make, wait_for
 
 # What a trainer is doing when it happens, and from where the next one starts.
 POINTS = {
@@ -22,7 +22,7 @@ POINTS = {
     "step-3": "checkpoint-2",
     "save-4-trainer_state.json": "checkpoint-2",
     "step-5": "checkpoint-4",
-    "end": "checkpoint-6",
+    "end": "checkpoint-4",
 }
 EXEC_LINE = shlex.join((*EXEC, TARGET))
 CALLER = "import subprocess, sys; subprocess.run(sys.argv[1], shell=True)"
@@ -75,6 +75,21 @@ def test_exec_is_killed(project: Project, unbroken: dict[str, bytes], point: str
     process.kill()
     process.wait()
     goes_on(project, start, unbroken)
+
+
+def test_training_is_over_and_the_script_can_leave_it_out(tmp_path: Path, unbroken: dict[str, bytes]) -> None:
+    skips = TRAIN.replace("python -S", '[ -n "${{RECIPE_TRAINED:-}}" ] || python -S')
+    with cleaned_up(make(tmp_path, script=skips)) as project:
+        process = held_at(project, "end")
+        process.kill()
+        process.wait()
+        project.wait_until_gone()
+        project.let_go()
+        done = project.run()
+        assert done.returncode == 0, done.stderr
+        assert project.starts == ["start"]
+        assert project.record["resumed_from"] == [6]
+        finished_well(project, unbroken)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
