@@ -35,14 +35,15 @@ def main() -> None:
     _start_fast()
     from typer import Exit, Typer  # after the settings above, which its import is to see
 
+    verbs = _needed(arguments)
     app = Typer(
         name="recipe",
-        help="Compile reviewable fine-tuning recipes into launches and DVC stages.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        add_completion=len(verbs) > 1,  # its options belong to `recipe` alone
     )
-    app.callback()(_options)
-    for verb in _needed(arguments):
+    app.callback()(recipe)
+    for verb in verbs:
         app.command(verb)(_function(verb))
     try:
         app(prog_name="recipe")
@@ -71,8 +72,8 @@ def _function(verb: str) -> Callable[..., None]:
     return function
 
 
-def _options() -> None:
-    """Recipes: validate, compile, show, run."""
+def recipe() -> None:
+    """Compile reviewable fine-tuning recipes into launches and DVC stages."""
 
 
 def _internal(error: Exception) -> None:

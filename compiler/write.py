@@ -43,7 +43,9 @@ def stale_names(folder: Path, files: Iterable[str]) -> list[str]:
         named = {}
     known = set(files)
     return sorted(
-        name for name in named if name not in known and "/" not in name and "\\" not in name and (folder / name).is_file()
+        name
+        for name in named
+        if name not in known and "/" not in name and "\\" not in name and (folder / name).is_file()
     )
 
 
@@ -89,7 +91,9 @@ def clash(root: Path, pipeline: str, recipe: str) -> str | None:
 
 def abandoned(root: Path, recipe: str, pipelines: list[str]) -> list[str]:
     """Folders below `pipelines/` that were compiled from this recipe and are no instance of it any more."""
-    manifests = sorted((root / "pipelines").glob(f"*/{MANIFEST}")) + sorted((root / "pipelines").glob(f"*/*/{MANIFEST}"))
+    manifests = sorted((root / "pipelines").glob(f"*/{MANIFEST}")) + sorted(
+        (root / "pipelines").glob(f"*/*/{MANIFEST}")
+    )
     folders = (path.parent for path in manifests)
     names = (f.relative_to(root).as_posix() for f in folders if _recipe_of(f) == recipe)
     return [name for name in names if name not in pipelines]

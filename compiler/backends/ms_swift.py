@@ -240,7 +240,9 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     data = InputPath("data", planned.input("data").path)
     generating = not isinstance(trained, Classify)
     options: dict[str, Value | None] = {
-        "model": InputPath("base", planned.input("base").path) if adapter else InputPath("model", planned.input("model").path),
+        "model": InputPath("base", planned.input("base").path)
+        if adapter
+        else InputPath("model", planned.input("model").path),
         "adapters": InputPath("model", planned.input("model").path) if adapter else None,
         **_identity_of(model, trained),
         "torch_dtype": model.spec.dtype,

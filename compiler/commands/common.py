@@ -30,7 +30,11 @@ class Format(StrEnum):
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Recipe files for shell completion."""
-    return [str(path) for path in recipe_files(Path.cwd()) if str(path).startswith(incomplete) or path.stem.startswith(incomplete)]
+    return [
+        str(path)
+        for path in recipe_files(Path.cwd())
+        if str(path).startswith(incomplete) or path.stem.startswith(incomplete)
+    ]
 
 
 def recipe_files(folder: Path) -> list[Path]:

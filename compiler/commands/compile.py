@@ -19,10 +19,19 @@ from schema.load import Loaded, load
 
 
 def compile(
-    files: Annotated[list[Path] | None, typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe)] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when compiled files are stale.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write below this folder instead of the project's pipelines/.")] = None,
-    set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field; only together with --out.")] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when compiled files are stale.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write below this folder instead of the project's pipelines/.")
+    ] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field; only together with --out.")
+    ] = None,
 ) -> None:
     """Compile recipes, with their variants, to pipelines/NAME/."""
     if set and out is None:
@@ -38,6 +47,8 @@ def compile(
             stale += find_stale(place, plans)
         else:
             guarded(lambda loaded=loaded, plans=plans, place=place: _write(loaded, plans, place), sources)  # type: ignore[misc]
+    if check and not stale:
+        print("compiled files are up to date")
     if stale:
         report(stale, sources, Format.TEXT)
         raise typer.Exit(FINDINGS)
@@ -64,7 +75,9 @@ def find_stale(root: Path, plans: list[Plan]) -> Iterator[Diagnostic]:
             message = f"{plan.pipeline} is stale: {', '.join(changed)}"
             yield Diagnostic("R0405", message, f"recipe changed, run `recipe compile {plan.file}`")
     for folder in abandoned(root, plans[0].file, [plan.pipeline for plan in plans]):
-        yield Diagnostic("R0405", f"{folder} belongs to a variant that is gone", f"run `recipe compile {plans[0].file}`")
+        yield Diagnostic(
+            "R0405", f"{folder} belongs to a variant that is gone", f"run `recipe compile {plans[0].file}`"
+        )
 
 
 def _write(loaded: Loaded, plans: list[Plan], place: Path) -> None:

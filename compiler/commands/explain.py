@@ -17,7 +17,9 @@ def complete_code(incomplete: str) -> list[str]:
     return [code for code in known_codes() if code.startswith(incomplete.upper())]
 
 
-def explain(code: Annotated[str, typer.Argument(help="The code of a diagnostic.", autocompletion=complete_code)]) -> None:
+def explain(
+    code: Annotated[str, typer.Argument(help="The code of a diagnostic.", autocompletion=complete_code)],
+) -> None:
     """Explain a diagnostic: the rule, why it holds, a wrong and a right example."""
     wanted = code.upper()
     if wanted not in known_codes():

@@ -24,7 +24,13 @@ def hash(
     plan = guarded(lambda: build(loaded, variant), {})
     if as_json:
         keys = {stage.name: stage.key for stage in plan.stages}
-        document = {"format_version": 1, "recipe_hash": plan.recipe_hash, "intent": plan.intent, "pinned": False, "stages": keys}
+        document = {
+            "format_version": 1,
+            "recipe_hash": plan.recipe_hash,
+            "intent": plan.intent,
+            "pinned": False,
+            "stages": keys,
+        }
         print(json.dumps(document, indent=1))
         return
     print(plan.recipe_hash)

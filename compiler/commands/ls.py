@@ -43,7 +43,9 @@ def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = 
     from rich.console import Console  # tables are only for people
     from rich.table import Table
 
-    table = Table("recipe", "what", "models", "hardware", "compiled", "last run", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        "recipe", "what", "models", "hardware", "compiled", "last run", box=None, header_style="bold", pad_edge=False
+    )
     for row in rows:
         table.add_row(row.name, row.what, row.models, row.hardware, row.compiled, row.last_run)
     Console().print(table)
@@ -55,7 +57,11 @@ def _rows(file: Path) -> list[Row]:
         return [_row(loaded.root, build(loaded, instance.variant)) for instance in loaded.instances]
     except RecipeError as error:
         count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
-        return [Row(file.stem, str(file), f"{count} error{'s' if count > 1 else ''}: recipe validate {file}", "", "", "", "")]
+        return [
+            Row(
+                file.stem, str(file), f"{count} error{'s' if count > 1 else ''}: recipe validate {file}", "", "", "", ""
+            )
+        ]
 
 
 def _row(root: Path, plan: Plan) -> Row:

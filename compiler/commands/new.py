@@ -16,7 +16,9 @@ from schema.source import read_source
 
 def new(
     name: Annotated[str, typer.Argument(help="The new recipe's name.")],
-    source: Annotated[Path, typer.Option("--from", help="The recipe to start from.", autocompletion=complete_recipe)] = Path("animals-lora"),
+    source: Annotated[
+        Path, typer.Option("--from", help="The recipe to start from.", autocompletion=complete_recipe)
+    ] = Path("animals-lora"),
 ) -> None:
     """Write recipes/NAME.yaml: another recipe with its comments, under a new name."""
     if re.match(NAME, name) is None:

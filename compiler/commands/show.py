@@ -44,10 +44,14 @@ def _head(console: Console, plan: Plan, variants: list[str]) -> None:
     console.print(f"[bold]{plan.label}[/bold]  {_escape(recipe.description)}")
     device = f"{hardware.gpus} GPU{'s' if hardware.gpus > 1 else ''} each" if hardware.gpus else "CPU only"
     memory = f" of {hardware.gpu_memory}" if hardware.gpu_memory else ""
-    console.print(f"hardware  {hardware.nodes} node{'s' if hardware.nodes > 1 else ''}, {device}{memory}, {hardware.threads} threads")
+    console.print(
+        f"hardware  {hardware.nodes} node{'s' if hardware.nodes > 1 else ''}, {device}{memory}, {hardware.threads} threads"
+    )
     for model in {stage.model.name: stage.model for stage in plan.stages if stage.model}.values():
         why = f" ({model.why_attention})" if model.why_attention else ""
-        console.print(f"model     {model.name}: {model.spec.id}, {model.type}, {model.spec.dtype}, attention {model.attention}{why}")
+        console.print(
+            f"model     {model.name}: {model.spec.id}, {model.type}, {model.spec.dtype}, attention {model.attention}{why}"
+        )
     if variants:
         console.print(f"variants  {', '.join(variants)}")
     console.print(f"hash      {plan.recipe_hash}  not pinned\n")
@@ -83,7 +87,9 @@ def _stages(console: Console, plan: Plan) -> None:
         if stage.batch is not None:
             console.print(f"\nbatch of {stage.name}: {stage.batch}")
         if isinstance(stage.stage, TrainingStage) and stage.launch.files:
-            console.print(f"files of {stage.name}: {', '.join(f'{stage.name}.{name}.json' for name in stage.launch.files)}")
+            console.print(
+                f"files of {stage.name}: {', '.join(f'{stage.name}.{name}.json' for name in stage.launch.files)}"
+            )
 
 
 def _commands(console: Console, plan: Plan) -> None:

@@ -14,7 +14,10 @@ from schema.load import load
 
 
 def validate(
-    files: Annotated[list[Path] | None, typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe)] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How findings are written.")] = Format.TEXT,
 ) -> None:
     """Find everything that is wrong with recipes. Exit code 1 when something is."""

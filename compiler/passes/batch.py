@@ -19,6 +19,4 @@ def _with_batch(planned: StagePlan, hardware: Hardware) -> StagePlan:
     if not isinstance(planned.stage, TrainingStage):
         return planned
     stated = planned.stage.batch
-    return replace(
-        planned, batch=BatchArithmetic(stated.global_, stated.micro, hardware.processes, hardware.nodes)
-    )
+    return replace(planned, batch=BatchArithmetic(stated.global_, stated.micro, hardware.processes, hardware.nodes))

@@ -1,9 +1,9 @@
 """Keys: digests of canonical JSON (RFC 8785) that name a stage's result and the whole recipe's.
 
-    own         = sha256(JCS(<stage>.json))
-    stage key   = sha256(JCS({tag, own, inputs: {role: upstream key or pinned content}}))
-    recipe hash = sha256(JCS({tag, stages: {name: stage key}}))
-    intent      = sha256(JCS(the recipe with its defaults, without what is only said to readers))
+own         = sha256(JCS(<stage>.json))
+stage key   = sha256(JCS({tag, own, inputs: {role: upstream key or pinned content}}))
+recipe hash = sha256(JCS({tag, stages: {name: stage key}}))
+intent      = sha256(JCS(the recipe with its defaults, without what is only said to readers))
 """
 
 from __future__ import annotations

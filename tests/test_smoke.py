@@ -1,0 +1,113 @@
+"""The smoke variant of every recipe runs to its end, with the real engines, in a project of its own.
+
+A recipe without a `smoke` variant has to be one that runs on a CPU as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compiler.passes import build
+from compiler.plan import Plan
+from schema.load import load
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
+pytestmark = pytest.mark.smoke
+
+
+def clone(folder: Path) -> Path:
+    """A project as a fresh clone has it: what is committed and no outputs. The environment is this one."""
+    folder.mkdir(parents=True)
+    for name in ("recipes", "pipelines", ".dvc"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("cache", "tmp", "*.local", "dvc.lock")
+        )
+    for name in (".dvcignore", ".gitignore", "dvc.yaml", "Makefile"):
+        shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    return folder
+
+
+def do(folder: Path, *command: str | Path, activated: bool = False) -> str:
+    """Run a command in a project, as from a shell in which no environment is activated."""
+    environment = {"HOME": str(folder / "home"), "PATH": f"{BIN}:/usr/bin:/bin" if activated else "/usr/bin:/bin"}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, f"{run.stdout[-4000:]}\n{run.stderr[-4000:]}"
+    return run.stdout + run.stderr
+
+
+def plan_of(recipe: str) -> Plan:
+    loaded = load(ROOT / "recipes" / f"{recipe}.yaml", {})
+    return build(loaded, "smoke" if any(i.variant == "smoke" for i in loaded.instances) else None)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Every file below a folder → sha256; records of runs tell times and are left out."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.json")
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_there_are_recipes() -> None:
+    assert {"quickstart", "animals-lora"} <= set(RECIPES)
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
+    """A recipe that `dvc repro` has brought to its end, and what that printed."""
+    plan = plan_of(request.param)
+    folder = clone(tmp_path_factory.mktemp(request.param) / "project")
+    printed = do(folder, BIN / "dvc", "repro", f"{plan.pipeline}/dvc.yaml")
+    yield plan, folder, printed
+    shutil.rmtree(folder)
+
+
+def test_everything_is_handed_over_and_recorded(ran: tuple[Plan, Path, str]) -> None:
+    plan, folder, _ = ran
+    for stage in plan.stages:
+        for output in stage.outputs:
+            assert (folder / stage.out / output.name).exists()
+        assert json.loads((folder / stage.out / "run.json").read_bytes())["key"] == stage.key
+
+
+def test_no_output_is_bound_to_this_machine(ran: tuple[Plan, Path, str]) -> None:
+    plan, folder, _ = ran
+    for path in (folder / plan.outputs).rglob("*"):
+        if path.is_file() and path.name != "run.json":
+            assert str(folder).encode() not in path.read_bytes(), path
+
+
+def test_a_second_time_there_is_nothing_to_do(ran: tuple[Plan, Path, str]) -> None:
+    plan, folder, _ = ran
+    assert "Running stage" not in do(folder, BIN / "dvc", "repro", f"{plan.pipeline}/dvc.yaml")
+    file = f"recipes/{plan.instance.recipe.name}.yaml"
+    variant = ["--variant", plan.instance.variant] if plan.instance.variant else []
+    before = digests(folder / plan.outputs)
+    do(folder, BIN / "recipe", "run", file, *variant)
+    assert digests(folder / plan.outputs) == before
+
+
+def test_the_quickstart_learns_and_two_clones_agree(tmp_path: Path) -> None:
+    """`make quickstart` in one clone and a bare `dvc repro` in another: the same weights, answers and scores."""
+    first, second = clone(tmp_path / "first"), clone(tmp_path / "second")
+    (first / ".venv").symlink_to(BIN.parent)
+    shown = do(first, "make", "--assume-old=.venv/engines", "quickstart")
+    do(second, BIN / "dvc", "repro")
+    assert digests(first / "outputs/quickstart") == digests(second / "outputs/quickstart")
+    metrics = json.loads((first / "outputs/quickstart/scores/metrics.json").read_bytes())
+    assert metrics["accuracy"] >= 0.80
+    assert "accuracy" in shown and ".html" in shown
+    with (first / "outputs/quickstart/train/curve.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+    assert losses[-1] < losses[0] / 2
+    assert "Running stage" not in do(second, BIN / "dvc", "repro")
