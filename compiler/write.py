@@ -59,8 +59,8 @@ def replace_file(path: Path, text: str) -> bool:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~_UMASK)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

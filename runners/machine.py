@@ -18,6 +18,8 @@ DROPPED = {
     "MAX_PIXELS", "MIN_PIXELS", "MKL_NUM_THREADS", "NNODES", "NODE_RANK", "NPROC_PER_NODE", "OMP_NUM_THREADS",
     "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "RANK", "ROOT_IMAGE_DIR", "USE_HF", "VIDEO_MAX_PIXELS", "WORLD_SIZE",
 }  # fmt: skip
+# Where the nodes of one run meet, which only the cluster can say.
+RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 DROPPED_PREFIXES = ("ACCELERATE_", "FSDP_", "PET_", "RECIPE_", "TORCHELASTIC_")
 # A stage reads local files: no engine and nothing that it starts gets a token of a hub.
 SECRETS = {
@@ -34,6 +36,8 @@ def environment(machine: Machine, identity: Mapping[str, Any]) -> dict[str, str]
     Threads and hash seed are fixed, because they change the last bits of a result; machine.yaml may say otherwise.
     """
     fixed = _without_ambient(os.environ)
+    if _number(identity, "NNODES") > 1:
+        fixed |= {name: os.environ[name] for name in RENDEZVOUS if name in os.environ}
     fixed["OMP_NUM_THREADS"] = str(_threads(identity))
     fixed["PYTHONHASHSEED"] = "0"
     fixed["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from schema.datasets.base import LocalDataset
@@ -65,8 +66,16 @@ def references_exist(context: Context) -> Iterator[Diagnostic]:
             known |= {name: other for name, other in recipe.stages.items() if name != stage}
         if use.name not in known:
             code = "R0202" if "datasets" in use.accepts else "R0201"
-            what = "data set" if "datasets" in use.accepts else "stage" if "models" not in use.accepts else "model or stage"
-            yield Diagnostic(code, f"there is no {what} `{use.name}`", _did_you_mean(use.name, known), (_place(context, stage, use),))
+            what = (
+                "data set"
+                if "datasets" in use.accepts
+                else "stage"
+                if "models" not in use.accepts
+                else "model or stage"
+            )
+            yield Diagnostic(
+                code, f"there is no {what} `{use.name}`", _did_you_mean(use.name, known), (_place(context, stage, use),)
+            )
 
 
 def references_fit(context: Context) -> Iterator[Diagnostic]:
@@ -83,7 +92,9 @@ def references_fit(context: Context) -> Iterator[Diagnostic]:
         if stage.gives not in use.accepts:
             wanted = " or ".join(a for a in use.accepts if a not in ("models", "datasets"))
             message = f"`{use.name}` hands over {_article(stage.gives)}, and `{name}` wants {_article(wanted)}"
-            yield Diagnostic("R0204", message, _stage_that_gives(context, use), (place, _stage_place(context, use.name)))
+            yield Diagnostic(
+                "R0204", message, _stage_that_gives(context, use), (place, _stage_place(context, use.name))
+            )
         elif isinstance(stage, Prepare) and stage.dataset in context.recipe.datasets:
             splits = context.recipe.datasets[stage.dataset].split.names
             if use.split not in splits:
@@ -103,7 +114,7 @@ def no_cycles(context: Context) -> Iterator[Diagnostic]:
         circle = list(reversed(error.args[1]))
         spans = tuple(
             replace(_place(context, stage, use), label=f"`{stage}` needs `{use.name}`")
-            for stage, used in zip(circle, circle[1:], strict=False)
+            for stage, used in pairwise(circle)
             for use in stages[stage].uses
             if use.name == used
         )
@@ -148,17 +159,24 @@ def batch_divides(context: Context) -> Iterator[Diagnostic]:
 
 
 def tuner_is_possible(context: Context) -> Iterator[Diagnostic]:
-    """R0302: quantised base weights name bits and method together, and a method knows its bits."""
+    """R0302, R0303: quantised base weights name bits and a method that knows them, and something is trained."""
     for name, stage in context.training():
         tuner, path = stage.tuner, ("stages", name, "tuner")
         if not isinstance(tuner, LoraTuner):
             if tuner.freeze.language and tuner.freeze.vision and tuner.freeze.aligner:
-                yield Diagnostic("R0303", "everything is frozen, so nothing is trained", "free one part", (context.at(*path, "freeze"),))
+                yield Diagnostic(
+                    "R0303",
+                    "everything is frozen, so nothing is trained",
+                    "free one part",
+                    (context.at(*path, "freeze"),),
+                )
             continue
         if (tuner.bits is None) != (tuner.quantization is None):
             given = "bits" if tuner.bits is not None else "quantization"
             missing = "quantization: bnb" if tuner.bits is not None else "bits: 4"
-            yield Diagnostic("R0302", f"`{given}` says only half of a quantisation", f"add `{missing}`", (context.at(*path, given),))
+            yield Diagnostic(
+                "R0302", f"`{given}` says only half of a quantisation", f"add `{missing}`", (context.at(*path, given),)
+            )
         elif tuner.quantization == "bnb" and tuner.bits not in (4, 8):
             message = f"bitsandbytes does not know {tuner.bits} bits"
             yield Diagnostic("R0302", message, "write `bits: 4` or `bits: 8`", (context.at(*path, "bits"),))
@@ -167,7 +185,9 @@ def tuner_is_possible(context: Context) -> Iterator[Diagnostic]:
 def cadences_fit(context: Context) -> Iterator[Diagnostic]:
     """R0304: the best checkpoint, and an early end, need evaluations at the checkpoints."""
     for name, stage in context.training():
-        wants = "early_stopping" if stage.early_stopping else "checkpoints" if stage.checkpoints.select == "best" else None
+        wants = (
+            "early_stopping" if stage.early_stopping else "checkpoints" if stage.checkpoints.select == "best" else None
+        )
         if wants is None:
             continue
         place = context.at("stages", name, wants)
@@ -193,11 +213,15 @@ def hardware_can(context: Context) -> Iterator[Diagnostic]:
         precision = stage.precision or (spec.dtype if spec else None)
         if recipe.hardware.gpus == 0 and precision == "float16":
             message = "float16 training needs a GPU"
-            yield Diagnostic("R0310", message, "write `float32` or `bfloat16`", (_precision_place(context, name, stage),))
+            yield Diagnostic(
+                "R0310", message, "write `float32` or `bfloat16`", (_precision_place(context, name, stage),)
+            )
         if stage.packing and spec and not spec.attention.startswith("flash_attention"):
             message = f"packing needs flash attention, and the model's attention is `{spec.attention}`"
             help = "write `attention: flash_attention_2` in the model, or `packing: false`"
-            yield Diagnostic("R0309", message, help, (context.at(*path, "packing"), context.at("models", stage.model, "attention")))
+            yield Diagnostic(
+                "R0309", message, help, (context.at(*path, "packing"), context.at("models", stage.model, "attention"))
+            )
 
 
 def sources_agree(context: Context) -> Iterator[Diagnostic]:
@@ -207,7 +231,9 @@ def sources_agree(context: Context) -> Iterator[Diagnostic]:
         if any(weighted) and not all(weighted):
             number = weighted.index(False)
             message = "some sources have a `weight` and this one has none"
-            yield Diagnostic("R0308", message, "give every source a `weight`, or none", (context.at("stages", name, "data", number),))
+            yield Diagnostic(
+                "R0308", message, "give every source a `weight`, or none", (context.at("stages", name, "data", number),)
+            )
 
 
 def tasks_agree(context: Context) -> Iterator[Diagnostic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.plan import Command, FilePath, InputPath, Launch, Output, OutputPath, Plan, StagePlan
+from compiler.plan import Command, FilePath, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.datasets.hub import HubDataset
 from schema.stages import Evaluate, Prepare
 
@@ -39,7 +39,7 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
     """`python -m runners.evaluate` on the predictions."""
     assert isinstance(planned.stage, Evaluate)
     predictions = planned.input("predictions")
-    options = {
+    options: dict[str, Value] = {
         "predictions": InputPath("predictions", predictions.path),
         "to": RESULT,
         "classes": InputPath("classes", planned.input("classes").path),

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from compiler.commands.common import FINDINGS, chosen, complete_recipe, fail, guarded, report, Format
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
 from compiler.render.root import EXEC, EXEC_NAME
 from compiler.write import abandoned, clash, differences, remove_pipeline, replace_file, write
+from schema.console import FINDINGS, Format, chosen, complete_recipe, fail, guarded, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Loaded, load
 
@@ -56,7 +56,8 @@ def compile(
 
 def compiled(loaded: Loaded) -> list[Plan]:
     """The plans of all instances of a recipe. Raises RecipeError with what is wrong with any of them."""
-    plans, errors = [], {}
+    plans: list[Plan] = []
+    errors: dict[Diagnostic, None] = {}
     for instance in loaded.instances:
         try:
             plans.append(build(loaded, instance.variant))

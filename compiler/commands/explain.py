@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from compiler.commands.common import fail
+from schema.console import fail
 from schema.explain import known_codes, page
 from schema.suggest import nearest
 

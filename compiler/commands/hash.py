@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from compiler.commands.common import complete_recipe, guarded, load_one
 from compiler.passes import build
+from schema.console import complete_recipe, complete_variant, guarded, load_one
 
 
 def hash(
     file: Annotated[Path, typer.Argument(autocompletion=complete_recipe)],
-    variant: Annotated[str | None, typer.Option(help="An instance of the recipe.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
+    ] = None,
     stages: Annotated[bool, typer.Option("--stages", help="The key of each stage, too.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from compiler.commands.common import recipe_files
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
 from compiler.write import differences
+from schema.console import recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
 
@@ -33,7 +33,7 @@ class Row:
 
 def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """List the recipes of this project: what, models, hardware, compiled, last run."""
-    rows = [row for file in recipe_files(Path.cwd()) for row in _rows(file)]
+    rows = [row for file in recipe_files(Path()) for row in _rows(file)]
     if as_json:
         print(json.dumps({"format_version": 1, "recipes": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False))
         return

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from compiler.commands.common import complete_recipe, fail, guarded, located
 from schema.base import NAME
+from schema.console import complete_recipe, fail, guarded, located
 from schema.load import load
 from schema.source import read_source
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compiler.commands.common import complete_recipe, guarded, load_one
 from compiler.passes import build
 from compiler.plan import Plan, StagePlan
 from compiler.render.script import words
+from schema.console import complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
 from schema.training import TrainingStage
 
 if TYPE_CHECKING:
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 def show(
     file: Annotated[Path, typer.Argument(autocompletion=complete_recipe)],
-    variant: Annotated[str | None, typer.Option(help="An instance of the recipe.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Only this stage, with its whole script.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Only this stage, with its whole script.", autocompletion=complete_stage)
+    ] = None,
     set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")] = None,
 ) -> None:
     """Show what a recipe does: stages, commands, batch arithmetic, files and the graph."""
@@ -111,12 +115,10 @@ def _one(console: Console, plan: Plan, name: str) -> None:
 
 
 def _named(plan: Plan, name: str) -> StagePlan:
-    from compiler.commands.common import fail
-
-    for stage in plan.stages:
-        if stage.name == name:
-            return stage
-    fail(f"{plan.label} has no stage `{name}`; its stages: {', '.join(stage.name for stage in plan.stages)}")
+    names = [stage.name for stage in plan.stages]
+    if name not in names:
+        fail(f"{plan.label} has no stage `{name}`; its stages: {', '.join(names)}")
+    return plan.stage(name)
 
 
 def _escape(text: str) -> str:

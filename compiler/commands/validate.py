@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from compiler.commands.common import FINDINGS, Format, chosen, complete_recipe, report
 from compiler.passes import CHECKING, build
+from schema.console import FINDINGS, Format, chosen, complete_recipe, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import load
 

@@ -19,7 +19,6 @@ from compiler.plan import (
 )
 from schema.signature import arguments, load
 
-
 HEAD = """#!/usr/bin/env bash
 # {label} · {stage} · {kind}. Written by `recipe compile {file}`; edit the recipe, not this file.
 # By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash {path}

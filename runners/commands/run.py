@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runners.commands.common import asked_for, complete_recipe, complete_stage, fail, guarded
+from schema.console import asked_for, complete_recipe, complete_stage, complete_variant, fail, guarded
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Instance
 
@@ -34,7 +34,9 @@ class Format(StrEnum):
 
 def run(
     file: Annotated[Path, typer.Argument(help="The recipe.", autocompletion=complete_recipe)],
-    variant: Annotated[str | None, typer.Option(help="An instance of the recipe.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
+    ] = None,
     stage: Annotated[
         str | None,
         typer.Option(help="Only this stage; what it reads has to be up to date.", autocompletion=complete_stage),

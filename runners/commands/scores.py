@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from runners.commands.common import asked_for, complete_recipe, guarded
+from schema.console import asked_for, complete_recipe, complete_variant, guarded
 from schema.diagnostics import Diagnostic, RecipeError
 
 
 def scores(
     file: Annotated[Path, typer.Argument(help="The recipe.", autocompletion=complete_recipe)],
-    variant: Annotated[str | None, typer.Option(help="An instance of the recipe.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
+    ] = None,
 ) -> None:
     """Show the scores, the confusion matrix and the training curve of the last run."""
     loaded, instance = asked_for(file, variant)

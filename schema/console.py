@@ -1,0 +1,124 @@
+"""What the verbs of the command line share: which recipe is meant, how findings look, and how a verb ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+
+from schema.diagnostics import Diagnostic, RecipeError
+from schema.load import Instance, Loaded, load
+from schema.render import github, text, to_json
+
+T = TypeVar("T")
+FINDINGS = 1
+USAGE = 2
+
+
+class Format(StrEnum):
+    """How findings are written: for eyes, for programs, or as annotations of a pull request."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+def recipe_files(folder: Path) -> list[Path]:
+    """The recipes of a project, as paths below its folder."""
+    return sorted(path for path in (folder / "recipes").glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+
+
+def located(name: Path) -> Path:
+    """The file that is meant: as given, or in `recipes/`, with or without its ending."""
+    if name.exists() or len(name.parts) > 1:
+        return name
+    for candidate in (Path("recipes", name), Path("recipes", f"{name}.yaml")):
+        if candidate.exists():
+            return candidate
+    return name
+
+
+def chosen(files: Sequence[Path] | None) -> list[Path]:
+    """The recipes that are named, or all of the project."""
+    if files:
+        return [located(file) for file in files]
+    found = recipe_files(Path())
+    if not found:
+        fail("there is no recipe in `recipes/` here: name a file")
+    return found
+
+
+def load_one(file: Path, sets: Sequence[str] = ()) -> Loaded:
+    """A recipe, or the end of the program with everything that is wrong with it."""
+    sources: dict[str, str] = {}
+    return guarded(lambda: load(located(file), sources, sets), sources)
+
+
+def asked_for(file: Path, variant: str | None) -> tuple[Loaded, Instance]:
+    """A recipe and the instance of it that is meant, or the end of the program with what is wrong."""
+    sources: dict[str, str] = {}
+
+    def find() -> tuple[Loaded, Instance]:
+        loaded = load(located(file), sources)
+        found = loaded.instance(variant)
+        if errors := [finding for finding in found.findings if finding.severity == "error"]:
+            raise RecipeError(errors)
+        return loaded, found
+
+    return guarded(find, sources)
+
+
+def guarded(action: Callable[[], T], sources: dict[str, str] | None = None) -> T:
+    """What an action gives, or the end of the program with its diagnostics on standard error."""
+    try:
+        return action()
+    except RecipeError as error:
+        report(error.diagnostics, sources or {})
+        raise typer.Exit(FINDINGS) from None
+
+
+def report(diagnostics: Iterable[Diagnostic], sources: dict[str, str], format: Format = Format.TEXT) -> None:
+    """Findings in a format: programs read standard output, people standard error."""
+    found = list(diagnostics)
+    if format is Format.JSON:
+        print(to_json(found))
+    elif found and format is Format.GITHUB:
+        print(github(found))
+    elif found:
+        color = sys.stderr.isatty() and "NO_COLOR" not in os.environ  # no-color.org
+        print(text(found, sources, color), file=sys.stderr, flush=True)
+
+
+def fail(message: str) -> NoReturn:
+    """The end of the program: it was called in a way that makes no sense."""
+    typer.echo(f"recipe: {message}", err=True)
+    raise typer.Exit(USAGE)
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Recipe files for shell completion."""
+    found = recipe_files(Path())
+    return [str(path) for path in found if str(path).startswith(incomplete) or path.stem.startswith(incomplete)]
+
+
+def complete_stage(context: typer.Context, incomplete: str) -> list[str]:
+    """The stages of the recipe that is named before, for shell completion."""
+    names = dict.fromkeys(name for instance in _named(context) for name in instance.recipe.stages)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_variant(context: typer.Context, incomplete: str) -> list[str]:
+    """The variants of the recipe that is named before, for shell completion."""
+    return [i.variant for i in _named(context) if i.variant is not None and i.variant.startswith(incomplete)]
+
+
+def _named(context: typer.Context) -> tuple[Instance, ...]:
+    try:
+        return load(located(Path(str(context.params["file"]))), {}).instances
+    except (RecipeError, KeyError):
+        return ()
