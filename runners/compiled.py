@@ -37,6 +37,7 @@ class Stage:
     checkpoints: str | None
     files: Mapping[str, str]
     identity: Mapping[str, Any]
+    downloads: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def own(self) -> str:
@@ -82,6 +83,7 @@ def _stage(root: Path, folder: Path, name: str, manifest: dict[str, Any], identi
         checkpoints=stage["checkpoints"],
         files=dict(manifest["files"]),
         identity=identity,
+        downloads=tuple(manifest.get("downloads", ())),
     )
 
 

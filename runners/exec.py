@@ -63,6 +63,7 @@ def run(stage: Stage, force: bool, control: Control) -> None:
     lock_file = stage.root / ".recipe" / "locks" / f"{stage.key}.lock"
     with held(lock_file, stage.title, control.check, lambda run: _end_leftovers(folder, run)) as lock:
         _end_leftovers(folder)
+        _fetch_missing(stage, control)
         inputs = _inputs(stage, control)
         action = work.action(stage.identity, inputs)
         out = stage.root / stage.out
@@ -97,6 +98,16 @@ def _end_leftovers(folder: Path, run: str = "") -> None:
 def _mark(folder: Path, run: str) -> str:
     """What the environment of each process of a run holds. Without the run: how that begins for all of this folder."""
     return f"{folder.resolve()}#{run}"
+
+
+def _fetch_missing(stage: Stage, control: Control) -> None:
+    """Fetch the models and data sets that the stage reads and that are not there yet."""
+    missing = {path for path in stage.inputs.values() if not (stage.root / path).exists()}
+    wanted = [download for download in stage.downloads if download["to"] in missing]
+    if wanted:
+        from runners import fetch  # only a first run needs it
+
+        fetch.ensure(stage.root, fetch.downloads(wanted), control.check)
 
 
 def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:

@@ -26,16 +26,18 @@ class Lock:
 
 
 @contextmanager
-def held(path: Path, what: str, tick: Callable[[], None], abandoned: Callable[[str], None]) -> Iterator[Lock]:
+def held(
+    path: Path, what: str, tick: Callable[[], None], abandoned: Callable[[str], None], seconds: float | None = None
+) -> Iterator[Lock]:
     """Hold the lock file `path`, and beside it `.owner`, which is not inherited and so tells whether we live.
 
-    A lock that another run holds is waited for, RECIPE_LOCK_WAIT seconds (60), `tick` called meanwhile; when that run
-    is dead and only its children hold the lock, `abandoned` is called with its name, to end them.
+    A lock that another run holds is waited for, `seconds` or else RECIPE_LOCK_WAIT (60), `tick` called meanwhile; when
+    that run is dead and only its children hold the lock, `abandoned` is called with its name, to end them.
     Errors: RecipeError when it is not free by then. The files stay: removing them would let two runs lock two files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _opened(path) as descriptor, _opened(path.with_suffix(".owner")) as owner:
-        _wait(descriptor, owner, what, tick, abandoned)
+        _wait(descriptor, owner, what, tick, abandoned, wait_seconds() if seconds is None else seconds)
         while not _taken(owner):  # somebody is just looking whether we live
             time.sleep(POLL_SECONDS)
         lock = Lock(descriptor, f"{os.getpid()}-{time.time_ns()}")
@@ -53,8 +55,14 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, owner: int, what: str, tick: Callable[[], None], abandoned: Callable[[str], None]) -> None:
-    seconds = wait_seconds()
+def _wait(
+    descriptor: int,
+    owner: int,
+    what: str,
+    tick: Callable[[], None],
+    abandoned: Callable[[str], None],
+    seconds: float,
+) -> None:
     deadline = time.monotonic() + seconds
     said = False
     while not _taken(descriptor):
