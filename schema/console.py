@@ -118,7 +118,9 @@ def complete_variant(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _named(context: typer.Context) -> tuple[Instance, ...]:
+    given = [context.params.get("file"), *context.args]  # an option without its value leaves the file unparsed
+    file = next((str(name) for name in given if name), None)
     try:
-        return load(located(Path(str(context.params["file"]))), {}).instances
-    except (RecipeError, KeyError):
+        return load(located(Path(file)), {}).instances if file else ()
+    except RecipeError:
         return ()

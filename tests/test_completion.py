@@ -1,0 +1,35 @@
+"""The shell completes verbs, recipes, variants and stages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["recipe", "va"], {"validate"}),
+        (["recipe", "compile", "recipes/qu"], {"recipes/quickstart.yaml"}),
+        (["recipe", "compile", "qu"], {"recipes/quickstart.yaml"}),
+        (["recipe", "show", "animals-lora", "--variant", ""], {"smoke"}),
+        (["recipe", "run", "quickstart", "--stage", ""], {"data", "train", "answers", "scores"}),
+        (["recipe", "explain", "R030"], {f"R030{n}" for n in range(1, 10)}),
+    ],
+)
+def test_completion(words: list[str], expected: set[str]) -> None:
+    environment = {
+        **os.environ,
+        "_RECIPE_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    program = [Path(sys.executable).parent / "recipe"]
+    run = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) == expected
