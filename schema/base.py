@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 # Not `\d`, which is any script's digits in Python and ASCII in the JSON Schema.
 NAME = r"^[a-z0-9]+([_-][a-z0-9]+)*$"
@@ -55,7 +55,7 @@ def _matches(pattern: str, code: str, message: str, help: str) -> AfterValidator
 def _text(pattern: str, code: str, message: str, help: str, examples: list[str]) -> Any:
     return Annotated[
         str,
-        Field(json_schema_extra={"pattern": pattern, "examples": examples}),
+        Field(json_schema_extra={"pattern": pattern, "examples": [*examples]}),
         _matches(pattern, code, message, help),
     ]
 
@@ -81,6 +81,16 @@ Cadence = _text(
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+CHOICE_OF_NUMBERS = BeforeValidator(_no_truth)
+"""Beside a `Literal` of numbers, for which pydantic takes `true` as 1 however strict it is told to be."""
 
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}

@@ -71,12 +71,14 @@ def overlays(tree: MapNode) -> dict[str, tuple[MapNode, ...]]:
     maps = {name: entry.value for name, entry in variants.items() if isinstance(entry.value, MapNode)}
     groups = [_members(entry.value) for entry in axes.values()]
     in_axes = {name for group in groups for name in group}
-    found = {name: (node,) for name, node in maps.items() if name not in in_axes}
+    found: dict[str, tuple[MapNode, ...]] = {name: (node,) for name, node in maps.items() if name not in in_axes}
     for names in product(*groups) if groups else ():
         joined = "-".join(names)
         if joined in found:
             place = tree.items["axes"].key_span
-            raise RecipeError([Diagnostic("R0213", f"two variants are called `{joined}`", "rename one of them", (place,))])
+            raise RecipeError(
+                [Diagnostic("R0213", f"two variants are called `{joined}`", "rename one of them", (place,))]
+            )
         found[joined] = tuple(maps[name] for name in names)
     return found
 
@@ -109,7 +111,11 @@ def _bad_axes(axes: Mapping[str, Entry], variants: Mapping[str, Entry]) -> Itera
             continue
         for member in node.items:
             if not isinstance(member, ScalarNode) or member.raw not in variants:
-                named = f"the variant `{member.raw}`, which does not exist" if isinstance(member, ScalarNode) else "no variant"
+                named = (
+                    f"the variant `{member.raw}`, which does not exist"
+                    if isinstance(member, ScalarNode)
+                    else "no variant"
+                )
                 help = f"name entries of `variants`: {known}" if known else "add `variants`"
                 yield Diagnostic("R0209", f"axis `{name}` names {named}", help, (member.span,))
 
@@ -154,7 +160,9 @@ def _section(tree: MapNode, name: str) -> Mapping[str, Entry]:
         return {}
     if isinstance(entry.value, MapNode):
         return _without_notes(entry.value).items
-    raise RecipeError([Diagnostic("R0102", f"`{name}` is not a map", "write names and what they mean", (entry.value.span,))])
+    raise RecipeError(
+        [Diagnostic("R0102", f"`{name}` is not a map", "write names and what they mean", (entry.value.span,))]
+    )
 
 
 def _kind(node: MapNode) -> object:

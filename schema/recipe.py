@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from schema.base import Model, Name, default
+from schema.base import CHOICE_OF_NUMBERS, Model, Name, default
 from schema.datasets import Dataset
 from schema.hardware import Hardware
 from schema.models import ModelSpec
@@ -19,7 +19,7 @@ Overlay = dict[str, JsonValue]
 class Recipe(Model):
     """One recipe, as it stands in its file or, after composition, as one instance of it."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], CHOICE_OF_NUMBERS]
     """Version of the language."""
     name: Name
     """Names the folders `pipelines/NAME` and `outputs/NAME`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -94,22 +94,29 @@ def _retyped(node: ScalarNode, error: ErrorDetails) -> str | int | None:
         return node.raw
     if error["type"] == "literal_error" and node.plain and f"'{node.raw}'" in error["ctx"]["expected"]:
         return node.raw
-    wants_whole = error["type"] in ("int_type", "int_from_float", "literal_error")
-    if wants_whole and isinstance(node.value, float) and node.value.is_integer():
+    if error["type"] in ("int_type", "int_from_float") and isinstance(node.value, float) and node.value.is_integer():
         return int(node.value)
     return None
 
 
 def real_path(tree: Node, location: Location) -> Location:
-    """A pydantic location without the names of union members that it contains."""
+    """A pydantic location without the kinds of union members that it contains, which may be called like a field."""
     path: list[int | str] = []
     node: Node | None = tree
+    told_apart: Node | None = None
     for number, part in enumerate(location):
+        if node is not told_apart and isinstance(node, MapNode) and _is_kind(child(node, "kind"), part):
+            told_apart = node
+            continue
         below = child(node, part) if node is not None else None
         if below is not None or number == len(location) - 1:
             path.append(part)
             node = below
     return tuple(path)
+
+
+def _is_kind(node: Node | None, part: int | str) -> bool:
+    return isinstance(node, ScalarNode) and node.value == part
 
 
 def _container(data: Any, path: Location) -> Any:
@@ -144,7 +151,9 @@ def _diagnostic(error: ErrorDetails, tree: MapNode, top: type[Model]) -> Diagnos
         message = f"`{name}` is {_text(node, name)}, and has to be {words} {context[bound]}"
         return Diagnostic("R0105", message, f"write a number {words} {context[bound]}", (span,))
     if kind in ("too_short", "string_too_short"):
-        return Diagnostic("R0105", f"`{name}` is empty or too short", f"write at least {context['min_length']}", (span,))
+        return Diagnostic(
+            "R0105", f"`{name}` is empty or too short", f"write at least {context['min_length']}", (span,)
+        )
     wanted = _TYPES.get(kind)
     if wanted is None:
         return Diagnostic("R0102", f"`{name}`: {error['msg'][:1].lower()}{error['msg'][1:]}", "", (span,))
@@ -168,9 +177,7 @@ def _unknown_field(top: type[Model], location: Location, path: Location, name: s
     return Diagnostic("R0101", f"unknown field `{name}`", field_help(name, known, path[:-1]), (span,))
 
 
-def _missing(
-    top: type[Model], location: Location, kind: str, path: Location, name: str, span: Span
-) -> Diagnostic:
+def _missing(top: type[Model], location: Location, kind: str, path: Location, name: str, span: Span) -> Diagnostic:
     if kind == "union_tag_not_found":
         _, members = _models_at(top, location)
         choices = ", ".join(f"`{member}`" for member in members)
@@ -192,7 +199,9 @@ def _bad_choice(
     node = find(tree, path)
     written = f"`{_text(node, name)}`" if isinstance(node, ScalarNode) else _described(node)
     if path == ("version",):
-        return Diagnostic("R0108", f"version {written} of the language is not known", f"write `version: {VERSION}`", (span,))
+        return Diagnostic(
+            "R0108", f"version {written} of the language is not known", f"write `version: {VERSION}`", (span,)
+        )
     guess = nearest_choice(_text(node, ""), choices) if isinstance(node, ScalarNode) else None
     listed = ", ".join(f"`{choice}`" for choice in choices)
     help = f"did you mean `{guess}`? choices: {listed}" if guess else f"write one of {listed}"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schema.base import Model, Positive, default
+from schema.base import CHOICE_OF_NUMBERS, Model, Positive, default
 
 
 class Freeze(Model):
@@ -45,7 +45,7 @@ class LoraTuner(Model):
     """Scale by alpha / √rank instead (rsLoRA, arXiv:2312.03732)."""
     dora: bool = False
     """Train magnitude and direction apart (DoRA, arXiv:2402.09353)."""
-    bits: Literal[1, 2, 3, 4, 8] | None = None
+    bits: Annotated[Literal[1, 2, 3, 4, 8], CHOICE_OF_NUMBERS] | None = None
     """Load the base weights quantised to so many bits (QLoRA)."""
     quantization: Literal["bnb", "hqq", "eetq", "quanto"] | None = None
     """The quantisation method that `bits` uses."""
