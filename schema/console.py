@@ -101,9 +101,10 @@ def fail(message: str) -> NoReturn:
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Recipe files for shell completion."""
+    """Recipe files for shell completion, or their names once one is begun."""
     found = recipe_files(Path())
-    return [str(path) for path in found if str(path).startswith(incomplete) or path.stem.startswith(incomplete)]
+    names = [path.stem for path in found] if incomplete else []
+    return [name for name in (*map(str, found), *names) if name.startswith(incomplete)]
 
 
 def complete_stage(context: typer.Context, incomplete: str) -> list[str]:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
     [
         (["recipe", "va"], {"validate"}),
         (["recipe", "compile", "recipes/qu"], {"recipes/quickstart.yaml"}),
-        (["recipe", "compile", "qu"], {"recipes/quickstart.yaml"}),
+        (["recipe", "compile", "qu"], {"quickstart"}),
         (["recipe", "show", "animals-lora", "--variant", ""], {"smoke"}),
         (["recipe", "run", "quickstart", "--stage", ""], {"data", "train", "answers", "scores"}),
         (["recipe", "explain", "R030"], {f"R030{n}" for n in range(1, 10)}),
