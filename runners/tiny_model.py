@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.tiny import qwen
+from runners.tiny import gemma3, llava, mllama, qwen
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ class Family:
 FAMILIES = {
     "qwen2_vl": Family(qwen.qwen2_vl, "qwen2_vl", "qwen2_vl"),
     "qwen2_5_vl": Family(qwen.qwen2_5_vl, "qwen2_5_vl", "qwen2_5_vl"),
+    "gemma3": Family(gemma3.gemma3, "gemma3_vision", "gemma3_vision"),
+    "mllama": Family(mllama.mllama, "llama3_2_vision", "llama3_2_vision"),
+    "llava": Family(llava.llava, "llava1_5_hf", "llava1_5_hf"),
 }
 
 

@@ -21,6 +21,9 @@ CHAT_TEMPLATE = (
     "{% elif c['type'] == 'text' %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+# Standard deviation of random weights. At width 32 the families' own 0.02 all but silences a layer: the digits are read
+# with 0.87 accuracy after six epochs, and with 0.96 from this one.
+SPREAD = 0.1
 CELL = 28  # pixels of one merged image token: patch 14, merged 2 x 2
 
 
@@ -32,6 +35,7 @@ def qwen2_vl(to: Path) -> Any:
         text_config=_text(),
         vision_config={
             "depth": 2,
+            "initializer_range": SPREAD,
             "embed_dim": 32,
             "hidden_size": 32,
             "mlp_ratio": 2,
@@ -55,6 +59,7 @@ def qwen2_5_vl(to: Path) -> Any:
         text_config=_text(),
         vision_config={
             "depth": 2,
+            "initializer_range": SPREAD,
             "hidden_size": 32,
             "out_hidden_size": 32,
             "intermediate_size": 64,
@@ -75,6 +80,7 @@ def qwen2_5_vl(to: Path) -> Any:
 def _text() -> dict[str, Any]:
     return {
         "vocab_size": VOCABULARY,
+        "initializer_range": SPREAD,
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,

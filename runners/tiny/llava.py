@@ -1,0 +1,90 @@
+"""Tiny LLaVA 1.5: 0.1 M parameters, because nothing fixes the size of its vocabulary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from runners.tiny.vocabulary import appended, byte_level_bpe, with_specials
+
+IDS = {"<unk>": 0, "<s>": 1, "</s>": 2}
+CHAT_TEMPLATE = (
+    "{%- for m in messages -%}{%- if m['role'] == 'user' -%}{{ 'USER: ' }}{%- for c in m['content'] -%}"
+    "{%- if c['type'] == 'image' -%}{{ '<image>\n' }}"
+    "{%- elif c['type'] == 'text' -%}{{ c['text'] }}{%- endif -%}{%- endfor -%}"
+    "{%- else -%}{{ '\nASSISTANT: ' }}{%- if m['content'] is string -%}{{ m['content'] }}"
+    "{%- else -%}{{ m['content'][0]['text'] }}{%- endif -%}{%- endif -%}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '\nASSISTANT:' }}{%- endif -%}"
+)
+PIXELS, PATCH = 56, 14
+
+
+def llava(to: Path) -> Any:
+    """Write a LLaVA 1.5 and its processor."""
+    from transformers import CLIPImageProcessor, LlavaForConditionalGeneration, LlavaProcessor
+
+    tokenizer = _tokenizer()
+    model = LlavaForConditionalGeneration(_config(tokenizer))
+    settings = model.generation_config
+    settings.bos_token_id, settings.eos_token_id = IDS["<s>"], IDS["</s>"]
+    settings.pad_token_id = tokenizer.convert_tokens_to_ids("<pad>")
+    model.save_pretrained(to)
+    LlavaProcessor(
+        image_processor=CLIPImageProcessor(
+            size={"shortest_edge": PIXELS}, crop_size={"height": PIXELS, "width": PIXELS}
+        ),
+        tokenizer=tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    ).save_pretrained(to)
+    return model
+
+
+def _tokenizer() -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=appended(with_specials(byte_level_bpe(), IDS), ["<image>", "<pad>"]),
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        extra_special_tokens={"image_token": "<image>"},
+        padding_side="left",
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def _config(tokenizer: Any) -> Any:
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+
+    return LlavaConfig(
+        vision_config=CLIPVisionConfig(
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            image_size=PIXELS,
+            patch_size=PATCH,
+            projection_dim=32,
+        ),
+        text_config=LlamaConfig(
+            vocab_size=-(-len(tokenizer) // 64) * 64,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=2048,
+            bos_token_id=IDS["<s>"],
+            eos_token_id=IDS["</s>"],
+            pad_token_id=tokenizer.convert_tokens_to_ids("<pad>"),
+        ),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+        image_seq_length=(PIXELS // PATCH) ** 2,
+    )
