@@ -15,7 +15,7 @@ from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.stage import Use
-from schema.stages import Classify, Predict, Prepare
+from schema.stages import Predict, Prepare
 from schema.training import TrainingStage
 from schema.tuner import LoraTuner
 
@@ -243,8 +243,8 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
         stage, source = stages[name], stages.get(use.name)
         if not isinstance(source, Prepare) or "rows" not in use.accepts:
             continue
-        model = stages.get(stage.model) if isinstance(stage, Predict) else stage
-        wanted = "classify" if isinstance(model, Classify) else "generate"
+        classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
+        wanted = "classify" if classifier else "generate"
         if source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
             spans = (_place(context, name, use), _stage_place(context, use.name))

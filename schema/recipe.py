@@ -10,7 +10,7 @@ from schema.base import CHOICE_OF_NUMBERS, Model, Name, default
 from schema.datasets import Dataset
 from schema.hardware import Hardware
 from schema.models import ModelSpec
-from schema.stages import AnyStage
+from schema.stages import AnyStage, Classify, Merge
 
 VERSION = 1
 Overlay = dict[str, JsonValue]
@@ -37,3 +37,10 @@ class Recipe(Model):
     """Named overlays of this recipe; each compiles to `pipelines/NAME/VARIANT`."""
     axes: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
     """Groups of variants; the recipe also stands for every combination of one variant from each group."""
+
+    def classifier(self, name: str) -> Classify | None:
+        """The stage that a model or adapter of this name has its classes from; None where it writes text."""
+        stage = self.stages.get(name)
+        if isinstance(stage, Merge):
+            return self.classifier(stage.adapter)
+        return stage if isinstance(stage, Classify) else None

@@ -235,16 +235,17 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     stage, model = planned.stage, planned.model
     assert isinstance(stage, Predict) and model is not None
     recipe = plan.instance.recipe
-    trained = recipe.stages.get(stage.model)
-    adapter = trained is not None and trained.gives == "adapter"
+    used = recipe.stages.get(stage.model)
+    adapter = used is not None and used.gives == "adapter"
+    classifier = recipe.classifier(stage.model)
     data = InputPath("data", planned.input("data").path)
-    generating = not isinstance(trained, Classify)
+    generating = classifier is None
     options: dict[str, Value | None] = {
         "model": InputPath("base", planned.input("base").path)
         if adapter
         else InputPath("model", planned.input("model").path),
         "adapters": InputPath("model", planned.input("model").path) if adapter else None,
-        **_identity_of(model, trained),
+        **_identity_of(model, classifier),
         "torch_dtype": model.spec.dtype,
         "attn_impl": model.attention,
         "val_dataset": data,
