@@ -92,7 +92,7 @@ def _end_leftovers(folder: Path, run: str = "") -> None:
     group = processes.Group(_mark(folder, run))
     ended = processes.end(group.members, supervise.grace_seconds())
     if ended:
-        say(f"ended {ended} processes that an earlier run had left behind")
+        say(f"ended {processes.counted(ended)} that an earlier run had left behind")
 
 
 def _mark(folder: Path, run: str) -> str:

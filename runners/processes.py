@@ -70,6 +70,11 @@ def end(members: Callable[[], list[psutil.Process]], grace: float, hurry: Callab
     return len(asked)
 
 
+def counted(number: int) -> str:
+    """`1 process`, `2 processes`."""
+    return f"{number} process{'es' if number != 1 else ''}"
+
+
 def _children(processes: Iterable[psutil.Process]) -> dict[int, list[int]]:
     children: dict[int, list[int]] = {}
     for process in processes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from runners.processes import MARK, Callers, Group, adopt_orphans, end, reap_adopted
+from runners.processes import MARK, Callers, Group, adopt_orphans, counted, end, reap_adopted
 
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.25
@@ -148,7 +148,7 @@ def _end_all(launch: Launch, engine: subprocess.Popen[bytes], watcher: Watcher, 
     )
     engine.wait()
     if finished and ended:
-        say(f"ended {ended} processes that the stage had left behind")
+        say(f"ended {counted(ended)} that the stage had left behind")
 
 
 def grace_seconds() -> float:

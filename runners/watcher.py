@@ -12,7 +12,7 @@ import signal
 import sys
 from datetime import datetime
 
-from runners.processes import Group, end
+from runners.processes import Group, counted, end
 
 # How often the group is looked at while all is well, so that a process that hides later is known.
 SWEEP_SECONDS = 10.0
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     if _supervisor_finished(group):
         return 0
     ended = end(group.members, grace=float(argv[1]))
-    print(f"{datetime.now():%H:%M:%S} recipe exec was killed: {ended} of its processes ended", flush=True)
+    print(f"{datetime.now():%H:%M:%S} recipe exec was killed: ended {counted(ended)} of it", flush=True)
     return 0
 
 

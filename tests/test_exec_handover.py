@@ -17,16 +17,23 @@ NEW = "new data\n"
 RESULT = {"metrics.json": NEW, "model/a.txt": NEW, "model/b.txt": NEW}
 
 
-@pytest.fixture(scope="module", params=[("kill", "keep"), ("kill", "remove"), ("full", "keep")], ids="-".join)
-def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+@pytest.mark.parametrize(("how", "outs"), [("kill", "keep"), ("kill", "remove"), ("full", "keep")])
+def test_stopped_before_each_change_of_the_disk(tmp_path: Path, how: str, outs: str) -> None:
+    reports = stopped_before_each_change(tmp_path, how, outs)
+    each_out_is_old_or_new_and_whole(reports)
+    a_record_says_that_all_is_in_place(reports)
+    the_next_run_finishes(reports)
+    finished_work_is_not_computed_again(reports)
+    if how == "full":
+        the_full_disk_is_said(reports)
+
+
+def stopped_before_each_change(folder: Path, how: str, outs: str) -> list[dict]:
     """What was found for each change of the disk before which exec was stopped."""
-    folder = tmp_path_factory.mktemp("crash")
     program = Path(__file__).with_name("exec_crash.py")
+    environment = os.environ | {"RECIPE_GRACE": "1"}
     done = subprocess.run(
-        (sys.executable, program, folder, *request.param),
-        capture_output=True,
-        text=True,
-        env=os.environ | {"RECIPE_GRACE": "1"},
+        (sys.executable, program, folder, how, outs), capture_output=True, text=True, env=environment, timeout=600
     )
     assert done.returncode == 0, done.stderr
     found: list[dict] = json.loads(done.stdout)
@@ -36,7 +43,7 @@ def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return found
 
 
-def test_each_out_is_old_or_new_and_whole(reports: list[dict]) -> None:
+def each_out_is_old_or_new_and_whole(reports: list[dict]) -> None:
     for report in reports:
         outs = {name: text for name, text in report["stopped"]["files"].items() if not name.startswith(".")}
         model = {text for name, text in outs.items() if name.startswith("model/")}
@@ -45,7 +52,7 @@ def test_each_out_is_old_or_new_and_whole(reports: list[dict]) -> None:
         assert outs["metrics.json"] in (OLD, NEW), report
 
 
-def test_a_record_says_that_all_is_in_place(reports: list[dict]) -> None:
+def a_record_says_that_all_is_in_place(reports: list[dict]) -> None:
     for report in reports:
         if report["stopped"]["record"]:
             outs = report["stopped"]["files"]
@@ -53,7 +60,7 @@ def test_a_record_says_that_all_is_in_place(reports: list[dict]) -> None:
             assert len(set(outs.values())) == 1, report
 
 
-def test_the_next_run_finishes(reports: list[dict]) -> None:
+def the_next_run_finishes(reports: list[dict]) -> None:
     for report in reports:
         assert report["second"] == 0, report
         assert report["at_end"]["files"] == RESULT, report
@@ -61,16 +68,14 @@ def test_the_next_run_finishes(reports: list[dict]) -> None:
         assert (report["at_end"]["work"], report["at_end"]["hidden"]) == ([], []), report
 
 
-def test_finished_work_is_not_computed_again(reports: list[dict]) -> None:
+def finished_work_is_not_computed_again(reports: list[dict]) -> None:
     sealed = [report for report in reports if report["stopped"]["sealed"]]
     assert len(sealed) > 10
     for report in sealed:
         assert report["at_end"]["starts"] == report["stopped"]["starts"], report
 
 
-def test_a_full_disk_is_said(reports: list[dict], request: pytest.FixtureRequest) -> None:
-    if "full" not in request.node.callspec.id:
-        return
+def the_full_disk_is_said(reports: list[dict]) -> None:
     failed = [report for report in reports if report["status"]]
     assert len(failed) > 20
     for report in failed:
