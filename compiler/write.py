@@ -83,10 +83,10 @@ def _umask() -> int:
 _UMASK = _umask()
 
 
-def clash(root: Path, pipeline: str, recipe: str) -> str | None:
-    """The other recipe that a pipeline's folder belongs to, as long as that recipe exists."""
-    owner = _recipe_of(root / pipeline)
-    return owner if owner not in (None, recipe) and (root / str(owner)).is_file() else None
+def clash(folder: Path, recipe: str) -> str | None:
+    """The other recipe that was compiled into a pipeline's folder, or None."""
+    owner = _recipe_of(folder)
+    return None if owner == recipe else owner
 
 
 def abandoned(root: Path, recipe: str, pipelines: list[str]) -> list[str]:

@@ -146,6 +146,9 @@ def assignment(text: str) -> MapNode:
     if not equals or not all(keys):
         help = "write a field's path and its value, such as `stages.train.epochs=3`"
         raise RecipeError([Diagnostic("R0210", f"`{text}` is not an assignment", help)])
+    if keys[0] in FIXED:
+        message, help = f"`{keys[0]}` says which recipe this is", "set a field of it, such as `seed`"
+        raise RecipeError([Diagnostic("R0210", message, help)])
     tree: Node = parse(f"value: {value}\n", "--set").items["value"].value
     span = tree.span
     for key in reversed(keys):
@@ -192,7 +195,7 @@ def _clean(node: Node) -> Node:
 def _conflicts(left: Node, right: Node, own: Node | None, path: tuple[str, ...]) -> Iterator[Diagnostic]:
     """Values that two bases of one file both set, differently, and the file itself does not."""
     if isinstance(left, MapNode) and isinstance(right, MapNode):
-        for key in left.items.keys() & right.items.keys() if own is None or isinstance(own, MapNode) else ():
+        for key in [k for k in left.items if k in right.items] if own is None or isinstance(own, MapNode) else []:
             mine = own.items.get(key) if isinstance(own, MapNode) else None
             yield from _conflicts(
                 left.items[key].value, right.items[key].value, mine.value if mine else None, (*path, key)

@@ -91,7 +91,7 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
         RecipeError: everything that is wrong with the text, the shape and the references.
     """
     files = _Files(sources)
-    tree = _extended(path, files, ())
+    tree = _whole(path, files)
     extra = [assignment(text) for text in sets]
     errors = files.errors
     found: list[Instance] = []
@@ -100,6 +100,7 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
             found.append(_instance(tree, variant, (*layers, *extra)))
         except RecipeError as error:
             errors += error.diagnostics
+    errors += _same_folders(tree, found)
     if errors:
         raise RecipeError(_in_order(errors))
     root = project_root(path)
@@ -107,10 +108,24 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
     return Loaded(root, relative[-1], tuple(sorted(set(relative))), tuple(found))
 
 
+def _same_folders(tree: MapNode, instances: Sequence[Instance]) -> Iterator[Diagnostic]:
+    """R0306: a variant's folder `outputs/NAME/VARIANT` is no stage's `outputs/NAME/STAGE`."""
+    stages = {name: found for found in instances for name in found.recipe.stages}
+    for variant in (found.variant for found in instances):
+        if variant is not None and variant in stages:
+            message = f"variant `{variant}` and stage `{variant}` would write to the same folder"
+            places = (key_span(tree, ("variants", variant)), key_span(stages[variant].tree, ("stages", variant)))
+            yield Diagnostic("R0306", message, "rename one of them", places)
+
+
 def _in_order(errors: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Each error once, by place; where the text itself is wrong, nothing else is said about that place."""
     broken = [span for error in errors if error.code.startswith("R00") for span in error.spans[:1]]
-    kept = [e for e in dict.fromkeys(errors) if e.code.startswith("R00") or not any(_inside(e.spans, span) for span in broken)]
+    kept = [
+        e
+        for e in dict.fromkeys(errors)
+        if e.code.startswith("R00") or not any(_inside(e.spans, span) for span in broken)
+    ]
     return sorted(kept, key=lambda error: error.spans[:1])
 
 
@@ -124,12 +139,16 @@ def _inside(spans: Sequence[Span], around: Span) -> bool:
 def _instance(tree: MapNode, variant: str | None, layers: Iterable[MapNode]) -> Instance:
     composed = instance(tree, layers)
     recipe = validate(composed)
-
-    def key_at(*path: str | int) -> Span:
-        return key_span(tree if path[0] == "variants" else composed, path)
-
-    findings = check(recipe, variant, lambda *path: value_span(composed, path), key_at)
+    findings = check(recipe, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
     return Instance(recipe, variant, composed, tuple(findings))
+
+
+def _whole(path: Path, files: _Files) -> MapNode:
+    """The composed tree of a file. What is wrong with its text is said together with what stops its composition."""
+    try:
+        return _extended(path, files, ())
+    except RecipeError as error:
+        raise RecipeError(_in_order([*files.errors, *error.diagnostics])) from None
 
 
 def _extended(path: Path, files: _Files, below: tuple[Path, ...], asked: Span | None = None) -> MapNode:

@@ -38,6 +38,13 @@ class Recipe(Model):
     axes: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
     """Groups of variants; the recipe also stands for every combination of one variant from each group."""
 
+    def base_model(self, stage: str) -> str | None:
+        """The entry of `models` that a stage's model goes back to; None where it runs no model."""
+        for use in self.stages[stage].uses:
+            if use.role in ("model", "adapter"):
+                return use.name if use.name in self.models else self.base_model(use.name)
+        return None
+
     def classifier(self, name: str) -> Classify | None:
         """The stage that a model or adapter of this name has its classes from; None where it writes text."""
         stage = self.stages.get(name)

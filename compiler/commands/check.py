@@ -35,13 +35,17 @@ def main(argv: Sequence[str]) -> int:
 def check(pipeline: Path, sources: dict[str, str]) -> None:
     """Compile again in memory, compare, and stamp. Raises RecipeError when something differs."""
     try:
-        manifest = json.loads((pipeline / MANIFEST).read_bytes())
-        file = Path(manifest["recipe"]["file"])
+        compiled_from = json.loads((pipeline / MANIFEST).read_bytes())["recipe"]
+        file, variant = Path(compiled_from["file"]), compiled_from["variant"]
     except (OSError, ValueError, KeyError, TypeError):
         raise RecipeError([Diagnostic("R0405", f"{pipeline} is not compiled", "run `recipe compile`")]) from None
-    plans = compiled(load(file, sources))
-    stale = list(find_stale(Path(), plans))
+    loaded = load(file, sources)
+    plans = compiled(loaded)
+    stale = list(find_stale(Path(), loaded, plans))
     if stale:
         raise RecipeError(stale)
-    plan = next(plan for plan in plans if plan.pipeline == pipeline.as_posix())
-    replace_file(Path(plan.outputs, STAMP), STAMPED)
+    outputs = [plan.outputs for plan in plans if plan.instance.variant == variant]
+    if not outputs:
+        message = f"{file} has no variant `{variant}` any more"
+        raise RecipeError([Diagnostic("R0405", message, f"run `recipe compile {file}`")])
+    replace_file(Path(outputs[0], STAMP), STAMPED)

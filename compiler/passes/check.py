@@ -71,9 +71,10 @@ def _contradiction(plan: Plan, stage: StagePlan, command: Command, signature: Si
 
 
 def _diagnostic(plan: Plan, stage: StagePlan, command: Command, problem: Problem) -> Diagnostic:
+    program = " ".join(command.program)
     return Diagnostic(
         CODES.get(problem.kind, "R0402"),
-        f"{' '.join(command.program)}: {problem.message}",
+        problem.message if problem.message.startswith(program) else f"{program}: {problem.message}",
         problem.help,
         (_place(plan, stage, command, problem.option),),
         problem.severity,

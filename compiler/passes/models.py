@@ -30,16 +30,8 @@ def models(plan: Plan) -> Plan:
     return replace(plan, stages=stages, diagnostics=(*plan.diagnostics, *wrong))
 
 
-def base_model(recipe: Recipe, stage: str) -> str | None:
-    """The entry of `models` that a stage's model goes back to."""
-    for use in recipe.stages[stage].uses:
-        if use.role in ("model", "adapter"):
-            return use.name if use.name in recipe.models else base_model(recipe, use.name)
-    return None
-
-
 def _with_model(planned: StagePlan, recipe: Recipe, resolved: dict[str, ResolvedModel]) -> StagePlan:
-    name = base_model(recipe, planned.name)
+    name = recipe.base_model(planned.name)
     return planned if name is None else replace(planned, model=resolved.get(name))
 
 
@@ -51,14 +43,14 @@ def _resolve(plan: Plan, name: str, spec: ModelSpec) -> ResolvedModel | list[Dia
             close = near(written, known)
             help = f"did you mean `{close[0]}`?" if close else f"write a {field} that ms-swift has"
             return [_error(plan, "R0315", f"ms-swift has no {field} `{written}`", help, name, field)]
-    if spec.type is not None:
-        return ResolvedModel(name, spec, spec.type, spec.template or spec.type, attention, why)
     if spec.tiny:
         family = TINY_TYPES.get(spec.id.removeprefix(TINY))
         if family is None:
             help = "write one of " + ", ".join(f"`{TINY}{known}`" for known in TINY_TYPES)
             return [_error(plan, "R0315", f"there is no tiny model `{spec.id}`", help, name, "id")]
-        return ResolvedModel(name, spec, family, spec.template or family, attention, why)
+        return ResolvedModel(name, spec, spec.type or family, spec.template or spec.type or family, attention, why)
+    if spec.type is not None:
+        return ResolvedModel(name, spec, spec.type, spec.template or spec.type, attention, why)
     entries = find_model(spec.id)
     if not entries:
         problem = model_problem(spec.id)

@@ -37,7 +37,7 @@ def pipeline_yaml(plan: Plan) -> str:
 
 
 def to_yaml(document: Json) -> str:
-    """YAML in the order of the document, one line a value."""
+    """YAML in the order of the document, one line a value. No value is a template of DVC: `${` is written `\\${`."""
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1_000_000, allow_unicode=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from compiler.plan import (
     FilePath,
     InputPath,
     OutputPath,
+    Place,
     Plan,
     ResumedModel,
     ResumePath,
@@ -22,20 +24,28 @@ from schema.signature import arguments, load
 HEAD = """#!/usr/bin/env bash
 # {label} · {stage} · {kind}. Written by `recipe compile {file}`; edit the recipe, not this file.
 # By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash {path}
-set -euo pipefail
+{directive}set -euo pipefail
 : "${{RECIPE_OUT:?name a folder for what this stage writes}}"
 """
+LITERAL = "# shellcheck disable=SC2016 # what stands in single quotes is meant as it stands\n"
 
 
 def script(plan: Plan, stage: StagePlan) -> str:
     """The text of `<stage>.sh`."""
     path = f"{plan.pipeline}/{stage.name}.sh"
     file = shlex.quote(plan.file) if plan.file.isprintable() else "RECIPE"
-    lines = [HEAD.format(label=plan.label, stage=stage.name, kind=stage.kind, file=file, path=path)]
-    lines += [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
+    lines = [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
     lines += [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
     lines += ["\n" + _command(command) for command in stage.launch.commands]
-    return "".join(lines)
+    body = "".join(lines)
+    directive = LITERAL if _looks_expanded(body) else ""
+    head = HEAD.format(label=plan.label, stage=stage.name, kind=stage.kind, file=file, path=path, directive=directive)
+    return head + body
+
+
+def _looks_expanded(body: str) -> bool:
+    """Whether something in single quotes looks to shellcheck as if it were to be expanded."""
+    return any("$" in quoted or "`" in quoted for quoted in re.findall("'([^']*)'", body))
 
 
 def words(command: Command) -> Iterator[str]:
@@ -59,12 +69,19 @@ def _option(name: str, value: Value) -> str:
         return f'${{RECIPE_RESUME:+{flag} "$RECIPE_RESUME"}}'
     values = value if isinstance(value, tuple) else (value,)
     texts = [_word(item) for item in values]
-    if len(values) == 1 and isinstance(values[0], str) and values[0].startswith("-"):
+    if len(values) == 1 and _begin(values[0]) == "-":
         return f"{shlex.quote(flag)}={texts[0]}"  # argparse would take the value for an option
     return " ".join([shlex.quote(flag), *texts])
 
 
-def _word(value: Scalar | InputPath | FilePath | OutputPath | ResumedModel | ResumePath) -> str:
+def _begin(value: Scalar | Place) -> str:
+    """The first character of a text or of an input's path."""
+    path = value.model if isinstance(value, ResumedModel) else value
+    text = path.path if isinstance(path, InputPath) else path
+    return text[:1] if isinstance(text, str) else ""
+
+
+def _word(value: Scalar | Place) -> str:
     match value:
         case InputPath(_, path, suffix):
             return shlex.quote(path + suffix)

@@ -36,8 +36,8 @@ def _repeated(signature: Signature, given: Sequence[tuple[str, Any]]) -> Iterato
 
 def repeated(option: Option, name: str, first: str) -> Problem:
     """An option that stands there twice: the engine takes the last one and says nothing."""
-    same = f" as `{first}` and" if name != first else ""
-    return Problem("repeated", name, f"`{option.name}` is given{same} twice; the last one wins in silence", "keep one")
+    how = f"as `{first}` and as `{name}`" if name != first else "twice"
+    return Problem("repeated", name, f"`{option.name}` is given {how}; the last one wins in silence", "keep one")
 
 
 def _each(signature: Signature, given: Sequence[tuple[str, Any]]) -> Iterator[Problem]:
