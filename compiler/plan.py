@@ -69,6 +69,8 @@ class Command:
     """Engine and command of the recorded signature that the options are checked against."""
     passed: Mapping[str, Json] = field(default_factory=dict)
     """Options that the recipe passes through under `engine.args`, as they are written there."""
+    trains: bool = False
+    """Left out when a run that was cut had finished its training: an engine that resumes at the end goes a step too far."""
     fields: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
     """Option → the field of the stage that it comes from, for errors."""
 

@@ -192,7 +192,7 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         "output_dir": OutputPath("checkpoints"),
         "resume_from_checkpoint": ResumePath(),
     }
-    train = Command(("swift", "sft"), _given(options), (ENGINE, "sft"), stage.engine.args, TRAINING | LORA)
+    train = Command(("swift", "sft"), _given(options), (ENGINE, "sft"), stage.engine.args, True, TRAINING | LORA)
     collect = Command(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},

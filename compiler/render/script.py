@@ -60,7 +60,8 @@ def words(command: Command) -> Iterator[str]:
 
 
 def _command(command: Command) -> str:
-    return " \\\n  ".join(words(command)) + "\n"
+    guard = '[ -n "${RECIPE_TRAINED:-}" ] || ' if command.trains else ""
+    return guard + " \\\n  ".join(words(command)) + "\n"
 
 
 def _option(name: str, value: Value) -> str:
