@@ -128,6 +128,21 @@ def sources_agree(context: Context) -> Iterator[Diagnostic]:
             )
 
 
+def pictures_have_one_folder(context: Context) -> Iterator[Diagnostic]:
+    """R0313: an engine looks for drawn pictures in one folder, that of the stage that prepared them."""
+    recipe = context.recipe
+    for name, stage in recipe.stages.items():
+        drawn: dict[str, Span] = {}
+        for use in stage.uses:
+            source = recipe.stages.get(use.name)
+            if isinstance(source, Prepare) and "rows" in use.accepts and recipe.datasets[source.dataset].draws:
+                drawn.setdefault(use.name, place(context, name, use))
+        if len(drawn) > 1:
+            message = f"`{name}` reads pictures that {' and '.join(f'`{other}`' for other in drawn)} draw"
+            help = "take both splits from one stage, or use pictures that are files of the project"
+            yield Diagnostic("R0313", message, help, tuple(drawn.values()))
+
+
 def tasks_agree(context: Context) -> Iterator[Diagnostic]:
     """R0307: a classifier reads rows with classes, everything else rows with answers."""
     stages = context.recipe.stages
@@ -181,6 +196,7 @@ RULES: tuple[Rule, ...] = (
     cadences_fit,
     hardware_can,
     sources_agree,
+    pictures_have_one_folder,
     tasks_agree,
     paths_stay_inside,
 )
