@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exec_project import EXEC, Project, cleaned_up, make, wait_for
+from exec_project import Project, cleaned_up, make, wait_for
+
+from compiler.render.root import EXEC as EXEC_SH
+from compiler.render.root import EXEC_NAME
 
 DVC = (sys.executable, "-m", "dvc", "repro", "pipelines/demo/dvc.yaml:train")
 DVC_YAML = """\
@@ -27,7 +30,6 @@ stages:
     metrics:
     - outputs/demo/train/metrics.json
 """
-EXEC_SH = f'set -eu\nshift\nexec {shlex.join(EXEC)} "$@"\n'
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     """A project in a repository of git and DVC."""
     with cleaned_up(make(tmp_path, options="--family")) as project:
         (project.root / "pipelines/demo/dvc.yaml").write_text(DVC_YAML)
-        (project.root / "pipelines/exec.sh").write_text(EXEC_SH)
+        (project.root / "pipelines" / EXEC_NAME).write_text(EXEC_SH)
         subprocess.run(("git", "init", "-q"), cwd=project.root, check=True)
         subprocess.run((sys.executable, "-m", "dvc", "init", "-q"), cwd=project.root, check=True)
         project.environment |= {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
@@ -121,7 +123,7 @@ def test_results_survive_a_kill_during_the_hand_over(project: Project) -> None:
     """The first out is in place when exec is killed; DVC removes it before the next run, which need not train again."""
     killer = project.control / "killer.py"
     killer.write_text(KILLER)
-    script = project.root / "pipelines/exec.sh"
+    script = project.root / "pipelines" / EXEC_NAME
     script.write_text(f'shift\nexec {shlex.join((sys.executable, str(killer)))} "$@"\n')
     assert project.start(command=DVC).wait() != 0
     assert (project.out / "model").exists()
