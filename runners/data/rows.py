@@ -105,13 +105,14 @@ class Source:
         if text.lower().startswith(REMOTE):
             return f"`{text[:80]}` is no local file"
         candidates = [Path(os.path.normpath(folder / text)) for folder in (beside, self.root)]
-        file = next((path for path in candidates if path.is_file()), None)
+        # os.path.isfile, because Path.is_file raises where a text cannot be a file name.
+        file = next((path for path in candidates if os.path.isfile(path)), None)  # noqa: PTH113
         if file is None:
-            return f"there is no picture `{text}`, neither beside the data file nor in the project"
+            return f"there is no picture `{text[:80]}`, neither beside the data file nor in the project"
         shown = os.path.relpath(file, self.root)
         if shown.startswith(".." + os.sep) or Path(shown).is_absolute():
             if not self.dataset.get("external"):
-                return f"`{text}` lies outside the project"
+                return f"`{text[:80]}` lies outside the project"
             shown = str(file)
         return Picture(Path(shown).as_posix(), file)
 
