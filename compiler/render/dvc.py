@@ -6,6 +6,7 @@ depends on the stage `compiled`, which fails when the recipe was edited and not 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -37,8 +38,13 @@ def pipeline_yaml(plan: Plan) -> str:
 
 
 def to_yaml(document: Json) -> str:
-    """YAML in the order of the document, one line a value. No value is a template of DVC: `${` is written `\\${`."""
-    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1_000_000, allow_unicode=True))
+    """YAML in the order of the document, one line a value; in ASCII, where both of PyYAML's writers agree on every byte."""
+    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1_000_000))
+
+
+def _literal(paths: Iterable[str]) -> list[str]:
+    """Paths as DVC reads them, which takes `${` for the begin of a template; each once."""
+    return [path.replace("${", "\\${") for path in dict.fromkeys(paths)]
 
 
 def _compiled(plan: Plan, up: str) -> Json:
@@ -46,7 +52,7 @@ def _compiled(plan: Plan, up: str) -> Json:
     return {
         "cmd": f"sh {EXEC} check {plan.pipeline}",
         "wdir": up,
-        "deps": [EXEC, *plan.files],
+        "deps": _literal([EXEC, *plan.files]),
         "outs": [f"{plan.outputs}/{STAMP}"],
     }
 
@@ -58,7 +64,7 @@ def _stage(plan: Plan, stage: StagePlan, up: str) -> Json:
     document: dict[str, Json] = {
         "cmd": f"sh {EXEC} exec {plan.pipeline}/{stage.name}",
         "wdir": up,
-        "deps": list(dict.fromkeys([f"{plan.outputs}/{STAMP}", *files, *given, *_pictures(plan, stage)])),
+        "deps": _literal([f"{plan.outputs}/{STAMP}", *files, *given, *_pictures(plan, stage)]),
     }
     for role, section in (("data", "outs"), ("model", "outs"), ("metrics", "metrics"), ("plot", "plots")):
         paths = [f"{stage.out}/{output.name}" for output in stage.outputs if output.role == role]

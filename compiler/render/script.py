@@ -27,7 +27,7 @@ HEAD = """#!/usr/bin/env bash
 {directive}set -euo pipefail
 : "${{RECIPE_OUT:?name a folder for what this stage writes}}"
 """
-LITERAL = "# shellcheck disable=SC2016 # what stands in single quotes is meant as it stands\n"
+LITERAL = "# shellcheck disable=SC1003,SC2016 # what stands in single quotes is meant as it stands\n"
 
 
 def script(plan: Plan, stage: StagePlan) -> str:
@@ -36,7 +36,11 @@ def script(plan: Plan, stage: StagePlan) -> str:
     file = shlex.quote(plan.file) if plan.file.isprintable() else "RECIPE"
     lines = [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
     lines += [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
-    lines += ["\n" + _command(command) for command in stage.launch.commands]
+    for command in stage.launch.commands:
+        odd = [
+            v.model.path for v in command.options.values() if isinstance(v, ResumedModel) and not _bare(v.model.path)
+        ]
+        lines += ["\n", *(f"model={shlex.quote(path)}\n" for path in odd), _command(command)]
     body = "".join(lines)
     directive = LITERAL if _looks_expanded(body) else ""
     head = HEAD.format(label=plan.label, stage=stage.name, kind=stage.kind, file=file, path=path, directive=directive)
@@ -44,8 +48,8 @@ def script(plan: Plan, stage: StagePlan) -> str:
 
 
 def _looks_expanded(body: str) -> bool:
-    """Whether something in single quotes looks to shellcheck as if it were to be expanded."""
-    return any("$" in quoted or "`" in quoted for quoted in re.findall("'([^']*)'", body))
+    """Whether something in single quotes looks to shellcheck as if it were to be expanded, or an escape."""
+    return any(re.search(r"[$`\\]", quoted) for quoted in re.findall("'([^']*)'", body))
 
 
 def words(command: Command) -> Iterator[str]:
@@ -91,7 +95,8 @@ def _word(value: Scalar | Place) -> str:
         case OutputPath(path):
             return f'"$RECIPE_OUT/{path}"'
         case ResumedModel(model):
-            return f'"${{RECIPE_RESUME:-{_in_double_quotes(model.path)}}}"'
+            # No way of quoting there suits every shell and character.
+            return f'"${{RECIPE_RESUME:-{model.path if _bare(model.path) else "$model"}}}"'
         case _:
             return shlex.quote(plain(value))
 
@@ -103,7 +108,6 @@ def plain(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _in_double_quotes(text: str) -> str:
-    for special in ("\\", '"', "$", "`", "}"):
-        text = text.replace(special, f"\\{special}")
-    return text
+def _bare(text: str) -> bool:
+    """Whether a text needs no quotes."""
+    return shlex.quote(text) == text
