@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import NoReturn, TypeVar
-
-import typer
+from typing import Any, NoReturn, TypeVar
 
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Instance, Loaded, load
@@ -79,7 +77,7 @@ def guarded(action: Callable[[], T], sources: dict[str, str] | None = None) -> T
         return action()
     except RecipeError as error:
         report(error.diagnostics, sources or {})
-        raise typer.Exit(FINDINGS) from None
+        sys.exit(FINDINGS)
 
 
 def report(diagnostics: Iterable[Diagnostic], sources: dict[str, str], format: Format = Format.TEXT) -> None:
@@ -96,8 +94,8 @@ def report(diagnostics: Iterable[Diagnostic], sources: dict[str, str], format: F
 
 def fail(message: str) -> NoReturn:
     """The end of the program: it was called in a way that makes no sense."""
-    typer.echo(f"recipe: {message}", err=True)
-    raise typer.Exit(USAGE)
+    print(f"recipe: {message}", file=sys.stderr)
+    sys.exit(USAGE)
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -107,19 +105,19 @@ def complete_recipe(incomplete: str) -> list[str]:
     return [name for name in (*map(str, found), *names) if name.startswith(incomplete)]
 
 
-def complete_stage(context: typer.Context, incomplete: str) -> list[str]:
+def complete_stage(ctx: Any, incomplete: str) -> list[str]:
     """The stages of the recipe that is named before, for shell completion."""
-    names = dict.fromkeys(name for instance in _named(context) for name in instance.recipe.stages)
+    names = dict.fromkeys(name for instance in _named(ctx) for name in instance.recipe.stages)
     return [name for name in names if name.startswith(incomplete)]
 
 
-def complete_variant(context: typer.Context, incomplete: str) -> list[str]:
+def complete_variant(ctx: Any, incomplete: str) -> list[str]:
     """The variants of the recipe that is named before, for shell completion."""
-    return [i.variant for i in _named(context) if i.variant is not None and i.variant.startswith(incomplete)]
+    return [i.variant for i in _named(ctx) if i.variant is not None and i.variant.startswith(incomplete)]
 
 
-def _named(context: typer.Context) -> tuple[Instance, ...]:
-    given = [context.params.get("file"), *context.args]  # an option without its value leaves the file unparsed
+def _named(ctx: Any) -> tuple[Instance, ...]:
+    given = [ctx.params.get("file"), *ctx.args]  # an option without its value leaves the file unparsed
     file = next((str(name) for name in given if name), None)
     try:
         return load(located(Path(file)), {}).instances if file else ()

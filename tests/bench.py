@@ -71,7 +71,7 @@ def many() -> None:
 
 def compile_many(count: int) -> None:
     """Write, validate and compile so many recipes, and print seconds and the peak of memory in MB."""
-    from compiler.commands.compile import compiled
+    from compiler.compilation import compiled
     from compiler.render import render
     from compiler.write import write
     from schema.load import load

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.commands.validate import findings
+from compiler.validation import findings
 from schema.explain import known_codes, page
 from schema.recipe import Recipe
 from schema.source import parse

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.commands.validate import findings
+from compiler.validation import findings
 from schema.render import text
 
 CASES = Path(__file__).parent / "errors"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.commands.validate import findings
+from compiler.validation import findings
 from schema.diagnostics import RecipeError
 from schema.load import load
 from schema.render import github, text, to_json

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from compiler.commands.compile import compiled, find_stale
+from compiler.compilation import compiled, find_stale
 from compiler.render import MANIFEST
 from compiler.render.dvc import STAMP
 from compiler.write import replace_file

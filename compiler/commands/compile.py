@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from compiler.passes import build
-from compiler.plan import Plan
-from compiler.render import render
-from compiler.render.root import EXEC, EXEC_NAME
-from compiler.write import abandoned, clash, differences, remove_pipeline, replace_file, write
-from schema.console import FINDINGS, chosen, complete_recipe, fail, report
-from schema.diagnostics import Diagnostic, RecipeError
-from schema.load import Loaded, load
+from compiler import compilation
+from schema.console import complete_recipe, fail
 
 FILES = typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe)
 CHECK = typer.Option("--check", help="Write nothing; exit code 1 when compiled files are stale.")
@@ -32,84 +25,4 @@ def compile(
     """Compile recipes, with their variants, to pipelines/NAME/."""
     if set and out is None:
         fail("--set is for looking: a committed pipeline says what its recipe says. Add --out FOLDER")
-    sources: dict[str, str] = {}
-    found: list[Diagnostic] = []
-    for file in chosen(files):
-        try:
-            loaded = load(file, sources, set or ())
-            plans = compiled(loaded)
-            found += [warning for plan in plans for warning in plan.diagnostics]
-            place = out or loaded.root
-            found += find_stale(place, loaded, plans) if check else _write(place, loaded, plans)
-        except RecipeError as error:
-            found += error.diagnostics
-    report(dict.fromkeys(found), sources)
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        raise typer.Exit(FINDINGS)
-    if check:
-        print("compiled files are up to date")
-    else:
-        print("not pinned: without a lock the hash says what was asked for, not which bytes were used")
-
-
-def compiled(loaded: Loaded) -> list[Plan]:
-    """The plans of all instances of a recipe.
-
-    Raises:
-        RecipeError: what is wrong with any of them.
-    """
-    plans: list[Plan] = []
-    errors: dict[Diagnostic, None] = {}
-    for instance in loaded.instances:
-        try:
-            plans.append(build(loaded, instance.variant))
-        except RecipeError as error:
-            errors |= dict.fromkeys(error.diagnostics)
-    if errors:
-        raise RecipeError(errors)
-    return plans
-
-
-def find_stale(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnostic]:
-    """The pipelines whose files are not what their recipe compiles to."""
-    _refuse_clash(place, loaded, plans)
-    help = f"recipe changed, run `recipe compile {loaded.file}`"
-    for plan in plans:
-        changed = differences(place / plan.pipeline, render(plan))
-        if changed:
-            yield Diagnostic("R0405", f"{plan.pipeline} is stale: {', '.join(changed)}", help)
-    for folder in _abandoned(place, loaded, plans):
-        yield Diagnostic("R0405", f"{folder} belongs to no instance of {loaded.file} any more", help)
-
-
-def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnostic]:
-    """Bring the pipelines' folders to what the recipe says; a disk that does not take them is a finding."""
-    _refuse_clash(place, loaded, plans)
-    try:
-        replace_file(place / "pipelines" / EXEC_NAME, EXEC)
-        for plan in plans:
-            files = render(plan)
-            changed = write(place / plan.pipeline, files)
-            told = f"{len(changed)} of {len(files)} files changed" if changed else "unchanged"
-            print(f"{plan.pipeline}  {plan.recipe_hash[:12]}  {told}")
-        for folder in _abandoned(place, loaded, plans):
-            remove_pipeline(place / folder)
-            print(f"{folder}  removed: it belongs to no instance of {loaded.file} any more")
-    except OSError as error:
-        message = f"{error.filename or place} cannot be written: {(error.strerror or str(error)).lower()}"
-        yield Diagnostic(
-            "R0407", message, "make room or access, and compile again; each file is old or new, none is half"
-        )
-
-
-def _refuse_clash(place: Path, loaded: Loaded, plans: list[Plan]) -> None:
-    for plan in plans:
-        owner = clash(place / plan.pipeline, loaded.file)
-        if owner is not None and (loaded.root / owner).is_file():
-            span = loaded.instances[0].at("name")
-            message = f"{plan.pipeline} belongs to `{owner}`"
-            raise RecipeError([Diagnostic("R0406", message, "give this recipe another `name`", (span,))])
-
-
-def _abandoned(place: Path, loaded: Loaded, plans: list[Plan]) -> list[str]:
-    return abandoned(place, loaded.file, [plan.pipeline for plan in plans])
+    raise typer.Exit(compilation.run(files or [], check, out, set or ()))

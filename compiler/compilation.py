@@ -1,0 +1,107 @@
+"""Bring compiled pipelines to what their recipes say, or find out which are not: what `recipe compile` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from compiler.passes import build
+from compiler.plan import Plan
+from compiler.render import render
+from compiler.render.root import EXEC, EXEC_NAME
+from compiler.write import abandoned, clash, differences, remove_pipeline, replace_file, write
+from schema.console import FINDINGS, chosen, report
+from schema.diagnostics import Diagnostic, RecipeError
+from schema.load import Loaded, load
+
+
+def run(files: Sequence[Path], check: bool = False, out: Path | None = None, sets: Sequence[str] = ()) -> int:
+    """Compile recipes, or all of the project when none is named; the exit code.
+
+    Args:
+        check: Write nothing, and find what is stale.
+        out: Write below this folder instead of the project's.
+        sets: `a.b=c` assignments on top of every instance.
+    """
+    sources: dict[str, str] = {}
+    found: list[Diagnostic] = []
+    for file in chosen(files):
+        try:
+            loaded = load(file, sources, sets)
+            plans = compiled(loaded)
+            found += [warning for plan in plans for warning in plan.diagnostics]
+            place = out or loaded.root
+            found += find_stale(place, loaded, plans) if check else _write(place, loaded, plans)
+        except RecipeError as error:
+            found += error.diagnostics
+    report(dict.fromkeys(found), sources)
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        return FINDINGS
+    if check:
+        print("compiled files are up to date")
+    else:
+        print("not pinned: without a lock the hash says what was asked for, not which bytes were used")
+    return 0
+
+
+def compiled(loaded: Loaded) -> list[Plan]:
+    """The plans of all instances of a recipe.
+
+    Raises:
+        RecipeError: what is wrong with any of them.
+    """
+    plans: list[Plan] = []
+    errors: dict[Diagnostic, None] = {}
+    for instance in loaded.instances:
+        try:
+            plans.append(build(loaded, instance.variant))
+        except RecipeError as error:
+            errors |= dict.fromkeys(error.diagnostics)
+    if errors:
+        raise RecipeError(errors)
+    return plans
+
+
+def find_stale(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnostic]:
+    """The pipelines whose files are not what their recipe compiles to."""
+    _refuse_clash(place, loaded, plans)
+    help = f"recipe changed, run `recipe compile {loaded.file}`"
+    for plan in plans:
+        changed = differences(place / plan.pipeline, render(plan))
+        if changed:
+            yield Diagnostic("R0405", f"{plan.pipeline} is stale: {', '.join(changed)}", help)
+    for folder in _abandoned(place, loaded, plans):
+        yield Diagnostic("R0405", f"{folder} belongs to no instance of {loaded.file} any more", help)
+
+
+def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnostic]:
+    """Bring the pipelines' folders to what the recipe says; a disk that does not take them is a finding."""
+    _refuse_clash(place, loaded, plans)
+    try:
+        replace_file(place / "pipelines" / EXEC_NAME, EXEC)
+        for plan in plans:
+            files = render(plan)
+            changed = write(place / plan.pipeline, files)
+            told = f"{len(changed)} of {len(files)} files changed" if changed else "unchanged"
+            print(f"{plan.pipeline}  {plan.recipe_hash[:12]}  {told}")
+        for folder in _abandoned(place, loaded, plans):
+            remove_pipeline(place / folder)
+            print(f"{folder}  removed: it belongs to no instance of {loaded.file} any more")
+    except OSError as error:
+        message = f"{error.filename or place} cannot be written: {(error.strerror or str(error)).lower()}"
+        yield Diagnostic(
+            "R0407", message, "make room or access, and compile again; each file is old or new, none is half"
+        )
+
+
+def _refuse_clash(place: Path, loaded: Loaded, plans: list[Plan]) -> None:
+    for plan in plans:
+        owner = clash(place / plan.pipeline, loaded.file)
+        if owner is not None and (loaded.root / owner).is_file():
+            span = loaded.instances[0].at("name")
+            message = f"{plan.pipeline} belongs to `{owner}`"
+            raise RecipeError([Diagnostic("R0406", message, "give this recipe another `name`", (span,))])
+
+
+def _abandoned(place: Path, loaded: Loaded, plans: list[Plan]) -> list[str]:
+    return abandoned(place, loaded.file, [plan.pipeline for plan in plans])
