@@ -48,8 +48,11 @@ def predictions(
 ) -> Iterator[dict[str, Any]]:
     """A prediction for each row of the data, in its order. Errors: RecipeError R0615 when they do not fit."""
     parse = parser(how, classes)
-    for row, answered in zip(data, _matched(data, raw), strict=True):
-        yield _prediction(row, answered, classes, parse)
+    try:
+        for row, answered in zip(data, _matched(data, raw), strict=True):
+            yield _prediction(row, answered, classes, parse)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise _mismatch(f"an answer has another form than this version of the engine writes: {error!r}") from error
 
 
 def _matched(data: Sequence[Mapping[str, Any]], raw: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

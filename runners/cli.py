@@ -17,4 +17,7 @@ def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     except RecipeError as error:
         print(text(error.diagnostics, sources={}), file=sys.stderr)
         status = 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 1
     sys.exit(status)

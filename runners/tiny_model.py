@@ -11,29 +11,20 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runners.tiny import gemma3, llava, mllama, qwen
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A builder, with the names under which ms-swift knows what it builds."""
-
-    build: Callable[[Path], Any]
-    model_type: str
-    template: str
-
-
-FAMILIES = {
-    "qwen2_vl": Family(qwen.qwen2_vl, "qwen2_vl", "qwen2_vl"),
-    "qwen2_5_vl": Family(qwen.qwen2_5_vl, "qwen2_5_vl", "qwen2_5_vl"),
-    "gemma3": Family(gemma3.gemma3, "gemma3_vision", "gemma3_vision"),
-    "mllama": Family(mllama.mllama, "llama3_2_vision", "llama3_2_vision"),
-    "llava": Family(llava.llava, "llava1_5_hf", "llava1_5_hf"),
+FAMILIES: dict[str, Callable[[Path], Any]] = {
+    "qwen2_vl": qwen.qwen2_vl,
+    "qwen2_5_vl": qwen.qwen2_5_vl,
+    "gemma3_vision": gemma3.gemma3,
+    "llama3_2_vision": mllama.mllama,
+    "llava1_5_hf": llava.llava,
 }
+"""ms-swift's `model_type`, which is also the name of its template → the builder."""
 
 
 def build(family: str, seed: int, to: Path) -> int:
@@ -44,7 +35,7 @@ def build(family: str, seed: int, to: Path) -> int:
     partial = to.with_name(f"{to.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        model = FAMILIES[family].build(partial)
+        model = FAMILIES[family](partial)
         partial.rename(to)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

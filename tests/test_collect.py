@@ -229,6 +229,9 @@ def test_chosen_classes(root):
         [answered(1, "cat"), answered(2, "cat"), answered(2, "cat")],
         [answered(1, "cat"), answered(3, "cat")],
         [answered(1, "cat"), 7],
+        [answered(1, "cat"), {"messages": []}],
+        [answered(1, "cat"), {"answer": "cat"}],
+        [answered(1, "cat"), {"messages": answered(2, "")["messages"], "images": ["images/2.png"]}],
     ],
 )
 def test_answers_to_something_else(root, raw):

@@ -31,6 +31,35 @@ def test_bytes_depend_on_the_seed_alone(tmp_path):
     assert json.loads(first["config.json"])["text_config"]["vocab_size"] == 151_936
 
 
+ALL = """
+import sys
+from pathlib import Path
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from runners.tiny_model import FAMILIES, build
+for family in FAMILIES:
+    to = Path(sys.argv[1], family)
+    parameters = build(family, 0, to)
+    AutoProcessor.from_pretrained(to)
+    loaded = AutoModelForImageTextToText.from_pretrained(to)
+    assert sum(p.numel() for p in loaded.parameters()) == parameters, family
+    print(family)
+"""
+
+
+def test_every_family_loads(tmp_path):
+    done = subprocess.run([sys.executable, "-c", ALL, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.split()) == 5
+
+
+def test_ms_swift_knows_every_family():
+    from runners.tiny_model import FAMILIES
+    from schema.signature import known_model_types, known_templates
+
+    assert FAMILIES.keys() <= set(known_model_types())
+    assert FAMILIES.keys() <= set(known_templates())
+
+
 def test_an_existing_folder_is_left_alone(tmp_path):
     command = [sys.executable, "-m", "runners.tiny_model", "--to", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
