@@ -16,7 +16,6 @@ from typing import Any
 
 from runners.tiny import gemma3, llava, mllama, qwen
 
-
 FAMILIES: dict[str, Callable[[Path], Any]] = {
     "qwen2_vl": qwen.qwen2_vl,
     "qwen2_5_vl": qwen.qwen2_5_vl,
