@@ -28,8 +28,11 @@ DIRECT: dict[str, str] = {"validate": "compiler.validation", "compile": "compile
 """Verbs that editors, hooks and CI call again and again → a module with `run(files)`. With nothing but files there are no
 options to parse, and an eighth of the time is saved."""
 
-PROGRAMS: dict[str, str] = {"exec": "runners.exec", "check": "compiler.commands.check"}
-"""What compiled pipelines call: verb → a module with `main(argv)`, hidden from people."""
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "exec": ("runners.exec",),
+    "check": ("compiler.commands.check", "runners.link"),
+}
+"""What compiled pipelines call, hidden from people: verb → modules with `main(argv)`, one after another while all is well."""
 
 
 def main() -> None:
@@ -45,7 +48,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     verb = arguments[0] if arguments else ""
     if verb in PROGRAMS:
-        return int(import_module(PROGRAMS[verb]).main(arguments[1:]))
+        return next((code for module in PROGRAMS[verb] if (code := import_module(module).main(arguments[1:]))), 0)
     _start_fast()
     if verb in DIRECT and not any(argument.startswith("-") for argument in arguments):
         return int(import_module(DIRECT[verb]).run([Path(argument) for argument in arguments[1:]]))
