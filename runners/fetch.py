@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,10 +154,14 @@ class _Job:
         configured = self.here.endpoints.get(hub)  # type: ignore[call-overload]
         return (os.environ.get(VARIABLES[hub]) or configured or ENDPOINTS[hub]).rstrip("/")
 
+    def shown(self, hub: str) -> str:
+        """The endpoint for people: a name and a password in it are nobody's business."""
+        return re.sub(r"//[^/@]*@", "//", self.endpoint(hub))
+
     def page(self, hub: str) -> str:
         """Where a person sees the repository."""
         part = "datasets/" if self.download.kind == "dataset" else "models/" if hub == "modelscope" else ""
-        return f"{self.endpoint(hub)}/{part}{self.download.id}"
+        return f"{self.shown(hub)}/{part}{self.download.id}"
 
 
 def _build(job: _Job) -> None:
@@ -177,7 +182,7 @@ def _from_hubs(job: _Job) -> None:
     """From the first hub that has it. Errors: RecipeError."""
     without: list[str] = []
     for hub in job.download.hubs:
-        say(f"fetching {job.download.name} from {NAMES[hub]} ({job.endpoint(hub)})")
+        say(f"fetching {job.download.name} from {NAMES[hub]} ({job.shown(hub)})")
         code, answer = _ask(job, hub)
         if code == 0 and answer.get("verdict") == "done":
             job.incoming.rename(job.place)
@@ -215,7 +220,7 @@ def _refused(job: _Job, hub: str, code: int, answer: Mapping[str, str]) -> Diagn
         case "unreachable":
             help = "look at the network and at proxies, or name a mirror in machine.yaml under `endpoints:`"
             help += "; a fetch goes on from where it was cut"
-            return Diagnostic("R0532", f"{name} at {job.endpoint(hub)} cannot be reached: {detail}", help)
+            return Diagnostic("R0532", f"{name} at {job.shown(hub)} cannot be reached: {detail}", help)
         case "empty":
             help = f"look at {job.page(hub)}: has it files, and does the revision exist?"
             return Diagnostic("R0533", f"{name} lists no files for {what}", help)
@@ -228,7 +233,7 @@ def _refused(job: _Job, hub: str, code: int, answer: Mapping[str, str]) -> Diagn
 
 
 def _missing(job: _Job, hubs: list[str]) -> Diagnostic:
-    asked = " and ".join(f"{NAMES[hub]} ({job.endpoint(hub)})" for hub in hubs)
+    asked = " and ".join(f"{NAMES[hub]} ({job.shown(hub)})" for hub in hubs)
     message = f"there is no {job.download.kind} {job.download.name} on {asked}"
     help = "look for a misprint in its id or revision; of a private one, the hubs say that to all who are not logged in"
     return Diagnostic("R0530", message, help)

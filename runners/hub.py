@@ -31,6 +31,7 @@ NOT_NEEDED = (
 ATTEMPTS = 2  # the second after wrong bytes were thrown away
 WORKERS = 4
 CHUNK = 1 << 20
+MAX_DETAIL = 300  # characters
 
 
 class Refused(Exception):
@@ -74,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refused as refused:
         verdict, detail = refused.verdict, refused.detail
     except Exception as error:
-        verdict, detail = classified(error), f"{type(error).__name__}: {error}"
+        verdict, cause = classified(error)
+        detail = f"{type(cause).__name__}: {cause}"
     os.write(answer, json.dumps({"verdict": verdict, "detail": _without_secrets(detail)}).encode())
     return 0 if verdict == "done" else 1
 
@@ -199,22 +201,22 @@ def _literally(path: str) -> str:
 HUBS: dict[str, Hub] = {"modelscope": modelscope, "huggingface": huggingface}
 
 
-def classified(error: BaseException) -> Verdict:
-    """What an exception of a client, or what caused it, means."""
+def classified(error: BaseException) -> tuple[Verdict, BaseException]:
+    """What an exception of a client means, and which of its causes says so."""
     for cause in _causes(error):
         names = {kind.__name__ for kind in type(cause).__mro__}
         status = _status(cause)
         if names & {"GatedRepoError", "PermissionDeniedError"} or status == 403:
-            return "gated"
+            return "gated", cause
         if names & {"RepositoryNotFoundError", "RevisionNotFoundError", "NotExistError"} or status == 404:
-            return "missing"
+            return "missing", cause
         if "AuthenticationError" in names or status == 401:
-            return "login"
+            return "login", cause
         if names & {"FileIntegrityError"}:
-            return "wrong"
+            return "wrong", cause
         if names & {"ConnectionError", "TransportError", "ServerError", "TimeoutError"} or (status or 0) >= 500:
-            return "unreachable"
-    return "failed"
+            return "unreachable", cause
+    return "failed", error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -237,7 +239,7 @@ def _without_secrets(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 8 and ("TOKEN" in name.upper() or "SECRET" in name.upper() or "PASSWORD" in name.upper()):
             first = first.replace(value, "***")
-    return first[:500]
+    return first if len(first) <= MAX_DETAIL else f"{first[:MAX_DETAIL]} …"
 
 
 if __name__ == "__main__":
