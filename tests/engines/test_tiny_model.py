@@ -56,7 +56,6 @@ def test_every_family_loads(tmp_path):
 
 
 def test_ms_swift_knows_every_family():
-
     assert FAMILIES.keys() <= set(known_model_types())
     assert FAMILIES.keys() <= set(known_templates())
 
