@@ -9,7 +9,7 @@ from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
 from compiler.render.root import EXEC, EXEC_NAME
-from compiler.write import abandoned, clash, differences, remove_pipeline, replace_file, write
+from compiler.write import abandoned, clash, differences, remove_leftovers, remove_pipeline, replace_file, write
 from schema.console import FINDINGS, chosen, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Loaded, load
@@ -66,6 +66,8 @@ def find_stale(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagn
     """The pipelines whose files are not what their recipe compiles to."""
     _refuse_clash(place, loaded, plans)
     help = f"recipe changed, run `recipe compile {loaded.file}`"
+    if differences(place / "pipelines", {EXEC_NAME: EXEC}):
+        yield Diagnostic("R0405", f"pipelines/{EXEC_NAME} is stale", f"run `recipe compile {loaded.file}`")
     for plan in plans:
         changed = differences(place / plan.pipeline, render(plan))
         if changed:
@@ -78,6 +80,7 @@ def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnosti
     """Bring the pipelines' folders to what the recipe says; a disk that does not take them is a finding."""
     _refuse_clash(place, loaded, plans)
     try:
+        remove_leftovers(place / "pipelines")
         replace_file(place / "pipelines" / EXEC_NAME, EXEC)
         for plan in plans:
             files = render(plan)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,10 +21,12 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
         OSError: the folder cannot be written; nothing is half written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     gone = stale_names(folder, files)
-    changed = [name for name, text in files.items() if replace_file(folder / name, text)]
-    for name in gone:
+    changed = [name for name, text in files.items() if name != MANIFEST and replace_file(folder / name, text)]
+    for name in gone:  # before the manifest that no longer names them
         (folder / name).unlink(missing_ok=True)
+    changed += [MANIFEST] if replace_file(folder / MANIFEST, files[MANIFEST]) else []
     return changed + gone
 
 
@@ -55,15 +56,31 @@ def replace_file(path: Path, text: str) -> bool:
     if _read(path) == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o666 & ~_UMASK)
-        Path(temporary).replace(path)
+        partial.write_bytes(data)
+        partial.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
+    return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Take away what a compilation that was killed had begun to write."""
+    for partial in folder.glob(".*.partial"):
+        writer = partial.name.split(".")[-2]
+        if not (writer.isdecimal() and _runs(int(writer))):
+            partial.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
     return True
 
 
@@ -72,15 +89,6 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()
 
 
 def clash(folder: Path, recipe: str) -> str | None:
