@@ -111,7 +111,12 @@ def _article(product: str) -> str:
     return f"an {product}" if product[0] in "aeiou" else product if product.endswith("s") else f"a {product}"
 
 
-_KINDS: dict[str, str] = {"adapter": "sft` with `tuner: {kind: lora}", "predictions": "predict", "rows": "prepare", "model": "merge"}
+_KINDS: dict[str, str] = {
+    "adapter": "sft` with `tuner: {kind: lora}",
+    "model": "merge",
+    "predictions": "predict",
+    "rows": "prepare",
+}
 
 
 def _stage_that_gives(context: Context, use: Use) -> str:

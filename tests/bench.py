@@ -49,7 +49,8 @@ def misspelt(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder, "recipe.yaml")
         text = Path(ANIMALS).read_text(encoding="utf-8")
-        recipe.write_text(text.replace("    epochs: 2\n", "    epochs: 2\n    engine: {args: {learning_rte: 1e-4}}\n"), encoding="utf-8")
+        misspelt = "    epochs: 2\n    engine: {args: {learning_rte: 1e-4}}\n"
+        recipe.write_text(text.replace("    epochs: 2\n", misspelt), encoding="utf-8")
         ours = seconds([BIN / "recipe", "validate", recipe], runs)
         theirs = seconds([BIN / "swift", "sft", "--learning_rte", "1e-4"], runs, Path(folder))
     show("a misspelt option, recipe validate", ours)
@@ -83,7 +84,9 @@ def compile_many(count: int) -> None:
         (folder / "recipes").mkdir()
         for number in range(count):
             recipe = folder / "recipes" / f"r{number}.yaml"
-            recipe.write_text(text.replace("name: animals-lora", f"name: r{number}").replace("seed: 42", f"seed: {number}"))
+            recipe.write_text(
+                text.replace("name: animals-lora", f"name: r{number}").replace("seed: 42", f"seed: {number}")
+            )
         started = time.perf_counter()
         for number in range(count):
             for plan in compiled(load(folder / "recipes" / f"r{number}.yaml", {})):
@@ -110,7 +113,9 @@ def main() -> None:
     if options.many:
         compile_many(options.many)
         return
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; medians of {options.runs} runs")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; medians of {options.runs} runs"
+    )
     starting(options.runs)
     many()
     if not options.without_engine:

@@ -82,6 +82,8 @@ def is_recipe(example):
 RULES = [code for code in known_codes() if "R0100" <= code < "R0500"]
 RECIPES = [code for code in RULES if examples(code, "yaml") and all(map(is_recipe, examples(code, "yaml")))]
 COMMANDS = [code for code in RULES if "$EDITOR" in page(code) or "\nrecipe " in page(code)]
+
+
 def test_there_are_cases():
     assert len(RECIPES) >= 25
     assert len(COMMANDS) >= 4

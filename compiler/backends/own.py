@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from compiler.plan import Command, FilePath, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
+from typing import TypeGuard
+
+from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.datasets.hub import HubDataset
-from schema.stages import Evaluate, Prepare
+from schema.stages import Classify, Evaluate, Prepare, Stage
 
 RESULT = OutputPath("result")
 CONFUSION = {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion matrix"}
@@ -18,7 +20,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     described = dataset.model_dump(mode="json")
     if isinstance(dataset, HubDataset):
         described["path"] = dataset.folder
-    config = {
+    config: dict[str, Json] = {
         "dataset": {k: v for k, v in described.items() if k not in ("prompt", "system", "split")},
         "prompt": dataset.prompt,
         "system": dataset.system,
@@ -26,6 +28,9 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "task": planned.stage.task,
         "seed": recipe.seed,
     }
+    counts = {stage.classes for stage in recipe.stages.values() if _classifies(stage, planned.name)}
+    if len(counts) == 1:
+        config["classes"] = counts.pop()  # what the data is checked against, before anything trains
     file = FilePath("prepare", f"{plan.pipeline}/{planned.name}.prepare.json")
     command = Command(("python", "-m", "runners.prepare"), {"config": file, "to": RESULT})
     names = [f"{split}.jsonl" for split in dataset.split.names] + ["classes.json", "report.json"]
@@ -33,6 +38,10 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         names.append("images")
     launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
     return launch, tuple(Output(name) for name in names)
+
+
+def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify]:
+    return isinstance(stage, Classify) and any(use.name == rows for use in stage.uses)
 
 
 def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
