@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from runners.dvc import Dvc, Interrupted, Signals
 from runners.events import Ended, Ending, Event, Said, StageChanged, Started, State
+from runners.machine import link_data
 from runners.pipeline import COMPILED, Pipeline, Step
 from runners.progress import Follower
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.machine import load_machine
 
 Show = Callable[[Event], None]
 
@@ -44,6 +46,7 @@ def run(pipeline: Pipeline, wish: Wish, show: Show, tick: Callable[[], None]) ->
 
     Errors: RecipeError when there is no such stage, or what it reads is out of date.
     """
+    link_data(pipeline.root, load_machine(pipeline.root))  # before DVC looks for it
     steps = (pipeline.step(wish.stage),) if wish.stage else pipeline.steps
     with Signals() as signals:
         walk = Walk(pipeline, wish, show, Dvc(pipeline.root, signals, tick))
