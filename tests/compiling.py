@@ -3,7 +3,9 @@
 import contextlib
 import gc
 import io
+import json
 import os
+import re
 import sys
 from pathlib import Path
 from unittest import mock
@@ -85,3 +87,9 @@ def change(root, old, new, name="small"):
     text = path.read_text("utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def quoted(recipe):
+    """YAML in which every text stands in double quotes, and what cannot be seen as an escape."""
+    text = json.dumps(recipe, ensure_ascii=False)
+    return re.sub(r"[^\x20-\x7e]", lambda match: f"\\U{ord(match[0]):08x}", text)

@@ -1,24 +1,31 @@
 """Compiling: the same bytes everywhere, stale files found, gone ones pruned, and what has to be refused."""
 
+import copy
 import json
 import os
+import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 import pytest
 import yaml
-from compiling import ROOT, SMALL, change, files, plans, project, recipe, tree
-from hypothesis import given, settings
+from compiling import ROOT, SMALL, change, files, plans, project, quoted, recipe, tree
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from recipe_mutants import changed
 
 from compiler import cli
 from compiler.plan import BatchArithmetic
 from schema.diagnostics import RecipeError
+from schema.source import parse, to_data
 
+EXAMPLES = int(os.environ.get("RECIPE_EXAMPLES", "300"))
 GOLDEN = {path.parent.name: path.read_text("utf-8") for path in (ROOT / "tests" / "golden").glob("*/recipe.yaml")}
 
 
@@ -242,3 +249,44 @@ def test_dvc_has_every_compiled_file_as_a_dependency_or_behind_one(root):
             folder = Path(path).parent.as_posix()
             deps = {dep for stage in yaml.safe_load(text)["stages"].values() for dep in stage["deps"]}
             assert {f"{folder}/{name}.json" for name in ("data", "data.prepare", "train", "answers")} <= deps
+
+
+def test_no_recipe_makes_an_exception():
+    """Mutated recipes compile, deterministically and to well-formed files, or are refused with diagnostics."""
+    compiled, refused = [], []
+    whole = [to_data(parse(GOLDEN[name], name)) for name in ("every-field", "engine-args", "classify", "sources")]
+
+    @settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @given(st.integers(0, len(whole) - 1), st.integers(0, 2**64))
+    def run(number, seed):
+        rng = random.Random(seed)
+        data = copy.deepcopy(whole[number])
+        for _ in range(rng.choice([1, 1, 1, 2, 3])):
+            changed(data, rng)
+        with TemporaryDirectory() as folder:
+            path = project(Path(folder), fuzz=quoted(data)) / "fuzz.yaml"
+            try:
+                found = files(path)
+            except RecipeError as error:
+                assert error.diagnostics
+                assert all(span.file == str(path) for d in error.diagnostics for span in d.spans)
+                refused.append(seed)
+                return
+            compiled.append(seed)
+            well_formed(found)
+
+    run()
+    assert len(compiled) > EXAMPLES // 10
+    assert len(refused) > EXAMPLES // 10
+
+
+def well_formed(found):
+    for path, text in found.items():
+        assert not Path(path).is_absolute()
+        assert ".." not in Path(path).parts
+        if path.endswith(".json"):
+            json.loads(text)
+        elif path.endswith(".yaml"):
+            yaml.safe_load(text)
+        else:
+            shlex.split(text, comments=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from compiling import files, plans, project
+from compiling import files, plans, project, quoted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,12 +153,6 @@ def recipe_with(text):
             passed["new_special_tokens"] = ["first", text]
         recipe["stages"][stage]["engine"] = {"args": passed}
     return recipe
-
-
-def quoted(recipe):
-    """YAML in which every text stands in double quotes, and what cannot be seen as an escape."""
-    text = json.dumps(recipe, ensure_ascii=False)
-    return re.sub(r"[^\x20-\x7e]", lambda match: f"\\U{ord(match[0]):08x}", text)
 
 
 def path_of(text):
