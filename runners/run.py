@@ -18,6 +18,7 @@ from runners.pipeline import COMPILED, Pipeline, Step
 from runners.progress import Follower
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.machine import load_machine
+from schema.render import text
 
 Show = Callable[[Event], None]
 
@@ -44,7 +45,7 @@ class Wish:
 def run(pipeline: Pipeline, wish: Wish, show: Show, tick: Callable[[], None]) -> Ended:
     """Run what is out of date, and say how it ended; the caller shows that last event.
 
-    Errors: RecipeError when there is no such stage, or what it reads is out of date.
+    Errors: RecipeError when there is no such stage, or data that the machine file maps is not there.
     """
     link_data(pipeline.root, load_machine(pipeline.root))  # before DVC looks for it
     steps = (pipeline.step(wish.stage),) if wish.stage else pipeline.steps
@@ -55,6 +56,9 @@ def run(pipeline: Pipeline, wish: Wish, show: Show, tick: Callable[[], None]) ->
             return walk.run(steps)
         except Interrupted:
             return walk.ended("stopped")
+        except RecipeError as error:
+            show(Said(wish.stage or COMPILED, text(error.diagnostics, {})))
+            return Ended("failed", time.monotonic() - walk.begin, tuple(walk.ran), wish.stage)
 
 
 @dataclass
@@ -93,10 +97,10 @@ class Walk:
             return dirty
         reported: list[str] = []
 
-        def line(stream: str, text: str) -> None:
-            if stream == "err" and (text or reported) and not _REPEATED.match(text):
-                reported.append(text)
-                self.show(Said(COMPILED, text))
+        def line(stream: str, words: str) -> None:
+            if stream == "err" and (words or reported) and not _REPEATED.match(words):
+                reported.append(words)
+                self.show(Said(COMPILED, words))
 
         if self.dvc.run(("repro", "-s", self.pipeline.target(COMPILED)), {"RECIPE_QUIET": "1"}, line) != 0:
             return None
@@ -164,30 +168,34 @@ class _Turn:
         self._change(self.state if code == 0 else "failed")
         return code == 0
 
-    def _line(self, stream: str, text: str) -> None:
+    def _line(self, stream: str, words: str) -> None:
         if stream == "out":
-            self._read(text)
-        elif not self.walk.dvc.signals.received and not _REPEATED.match(text) and (text.strip() or not self.silent):
+            self._read(words)
+        elif not self.walk.dvc.signals.received and not _REPEATED.match(words) and (words.strip() or not self.silent):
             self.silent = False
-            self.walk.show(Said(self.step.name, text))
+            self.walk.show(Said(self.step.name, words))
 
-    def _read(self, text: str) -> None:
+    def _read(self, words: str) -> None:
         """What DVC says about the stage."""
-        if _BEGUN.match(text):
+        if _BEGUN.match(words):
             self.begin = time.monotonic()
-        elif _SKIPPED.match(text):
+        elif _SKIPPED.match(words):
             self.state = "up to date"
-        elif _RESTORED.match(text):
+        elif _RESTORED.match(words):
             self.state = "restored"
 
     def _change(self, state: State) -> None:
         self.walk.show(StageChanged(self.step.name, state, time.monotonic() - self.begin))
 
 
-def _trouble(text: str) -> Diagnostic:
-    said = " ".join(line.removeprefix("ERROR: ") for line in text.splitlines() if line.strip())
+def _trouble(words: str) -> Diagnostic:
+    said = " ".join(line.removeprefix("ERROR: ") for line in words.splitlines() if line.strip())
     if "not inside of a DVC repository" in said:
         return Diagnostic("R0523", "this project is no DVC repository", "run `dvc init`, once")
     if "No module named dvc" in said:
         return Diagnostic("R0523", "DVC is not installed here", "install what runs recipes: `make setup`")
+    if "is busy" in said or "Unable to acquire lock" in said:
+        pids = ", ".join(dict.fromkeys(re.findall(r"\(PID (\d+)\)", said)))
+        message = "another DVC is at work in this project" + (f": process {pids}" if pids else "")
+        return Diagnostic("R0523", message, "wait for it, or stop it with Ctrl-C where it runs")
     return Diagnostic("R0523", f"DVC cannot tell what is out of date: {said}", "mend what it names")

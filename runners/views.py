@@ -95,7 +95,7 @@ def say_end(event: Ended) -> None:
         case "stopped":
             again = "run it again: what is finished is kept, and a training goes on from its last checkpoint"
             print(f"stopped after {duration(event.elapsed)}; {again}", file=sys.stderr, flush=True)
-        case "failed":
+        case "failed" if event.failed is not None:
             kept = f"; kept: {', '.join(event.ran)}" if event.ran else ""
             print(f"failed: {event.failed}{kept}", file=sys.stderr, flush=True)
 

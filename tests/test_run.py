@@ -224,6 +224,18 @@ def test_the_end_of_run_itself_leaves_nothing_behind(project: Project) -> None:
     let_go(project)
 
 
+def test_a_second_run_beside_the_first(project: Project) -> None:
+    _start_and_hold(project)
+    process = project.start(str(BIN / "recipe"), "run", "demo")
+    _wait_for_trainer(project)
+    done = project.recipe("run", "demo")
+    assert done.returncode == 1
+    assert "another DVC is at work in this project: process " in done.stderr
+    let_go(project)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+
+
 def test_start_over_with_force(project: Project) -> None:
     """A checkpoint is there, and not used."""
     _start_and_hold(project)
@@ -302,6 +314,8 @@ def test_a_stage_alone_on_stale_inputs(project: Project) -> None:
     assert "scores needs data, which is not up to date" in done.stderr
     assert "`recipe run recipes/demo.yaml`" in done.stderr
     assert project.ran == []
+    end = events(project.recipe("run", "demo", "--stage", "scores", "--format", "jsonl").stdout)[-1]
+    assert (end["event"], end["state"], end["failed"]) == ("end", "failed", "scores")
 
 
 def test_no_such_stage(project: Project) -> None:
