@@ -23,7 +23,9 @@ FIXED = ("version", "name", "extends", "variants", "axes")
 
 def merge(base: Node, over: Node) -> Node:
     """`over` on top of `base`."""
-    if not (isinstance(base, MapNode) and isinstance(over, MapNode)) or _kind(over) not in (None, _kind(base)):
+    if not (isinstance(base, MapNode) and isinstance(over, MapNode)):
+        return over
+    if None not in (_kind(base), _kind(over)) and _kind(base) != _kind(over):
         return over
     items = dict(base.items)
     for key, entry in over.items.items():

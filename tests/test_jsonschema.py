@@ -58,6 +58,7 @@ UNSAID_RULES = {
     "sources_agree": "R0308",
     "tasks_agree": "R0307",
     "paths_stay_inside": "R0311, R0312",
+    "pictures_have_one_folder": "R0313",
 }
 """Rules across fields, with their codes: the JSON Schema says none of them."""
 UNSAID_OF_FILES = ("R0206", "R0207", "R0209", "R0213")
