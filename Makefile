@@ -20,7 +20,7 @@ quickstart: .venv/engines ## train, predict and score a tiny model on a CPU, and
 	$(BIN)/recipe run recipes/quickstart.yaml
 
 test: .venv/dev ## everything that must hold at every change
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 smoke: .venv/dev ## run the smoke variant of every recipe to its end
 	$(BIN)/python -m pytest -m smoke
