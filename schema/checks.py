@@ -168,6 +168,11 @@ def paths_stay_inside(context: Context) -> Iterator[Diagnostic]:
         if model.path is not None:
             linked = "link it into the project"
             yield from _path(model.path, False, linked, context.at("models", name, "path"))
+    for section in ("models", "datasets"):
+        for name, entry in getattr(context.recipe, section).items():
+            if getattr(entry, "id", "") in (".", ".."):  # which becomes the name of a folder
+                message = f"`{entry.id}` is no id of a hub"
+                yield Diagnostic("R0311", message, "write `OWNER/NAME`", (context.at(section, name, "id"),))
 
 
 def _path(path: str, external: bool, otherwise: str, place: Span) -> Iterator[Diagnostic]:
@@ -179,6 +184,9 @@ def _path(path: str, external: bool, otherwise: str, place: Span) -> Iterator[Di
     elif external:
         message = f"`{path}` is relative, and `external` is about absolute paths"
         yield Diagnostic("R0312", message, "remove `external: true`", (place,))
+    elif "://" in path:
+        help = "bring the data into the project (`dvc import-url` does) and write its path there"
+        yield Diagnostic("R0311", f"`{path}` is an address and no path", help, (place,))
     elif "\\" in path:
         yield Diagnostic("R0311", f"`{path}` has a backslash", "separate folders by `/`", (place,))
     elif ".." in pure.parts:

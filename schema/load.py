@@ -159,13 +159,17 @@ def _extended(path: Path, files: _Files, below: tuple[Path, ...], asked: Span | 
     files.errors += parsed.diagnostics
     if parsed.root is None:
         raise RecipeError(files.errors)
-    circle = {p.resolve() for p in (*below, path)}
+    circle = {os.path.realpath(p) for p in (*below, path)}
     bases = []
     for name in _bases(parsed.root):
         base = Path(os.path.normpath(path.parent / name.raw))
-        if base.resolve() in circle:
+        real = os.path.realpath(base)
+        if real in circle:
             message = f"`{name.raw}` extends itself"
             raise RecipeError([Diagnostic("R0206", message, "remove one link of the circle", (name.span,))])
+        if not Path(real).is_relative_to(project_root((*below, path)[0])):
+            message = f"`{name.raw}` leaves the project"
+            raise RecipeError([Diagnostic("R0311", message, "copy it into the project", (name.span,))])
         bases.append(_extended(base, files, (*below, path), name.span))
     files.order.append(str(path))
     return join_bases(bases, parsed.root)
