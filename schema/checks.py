@@ -14,6 +14,7 @@ from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
+from schema.signature import toolchain
 from schema.stages import Predict, Prepare
 from schema.training import TrainingStage
 from schema.tuner import LoraTuner
@@ -116,6 +117,39 @@ def hardware_can(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0309", message, help, places)
 
 
+PACKAGES = {
+    "bnb": "bitsandbytes",
+    "eetq": "eetq",
+    "flash_attention_2": "flash-attn",
+    "flash_attention_3": "flash-attn-3",
+    "hqq": "hqq",
+    "quanto": "optimum-quanto",
+    "swanlab": "swanlab",
+    "wandb": "wandb",
+}
+"""A choice in a recipe → the package that it needs and that the toolchain may lack."""
+
+
+def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
+    """R0314: a choice needs a package that is not part of the toolchain (a warning: it may be installed by hand)."""
+    for name, stage in context.training():
+        model = context.recipe.base_model(name)
+        asked: list[tuple[str | None, tuple[str | int, ...]]] = [
+            (tracker, ("stages", name, "logging", "trackers", number))
+            for number, tracker in enumerate(stage.logging.trackers)
+        ]
+        if isinstance(stage.tuner, LoraTuner):
+            asked.append((stage.tuner.quantization, ("stages", name, "tuner", "quantization")))
+        if model is not None:
+            asked.append((context.recipe.models[model].attention, ("models", model, "attention")))
+        for choice, path in asked:
+            package = PACKAGES.get(choice or "")
+            if package is not None and package not in toolchain():
+                message = f"`{choice}` needs the package `{package}`, which the toolchain does not hold"
+                help = f"install `{package}` into the environment that runs this recipe"
+                yield Diagnostic("R0314", message, help, (context.at(*path),), "warning")
+
+
 def sources_agree(context: Context) -> Iterator[Diagnostic]:
     """R0308: either all sources of a stage have weights, or none has."""
     for name, stage in context.training():
@@ -203,6 +237,7 @@ RULES: tuple[Rule, ...] = (
     tuner_is_possible,
     cadences_fit,
     hardware_can,
+    packages_are_locked,
     sources_agree,
     pictures_have_one_folder,
     tasks_agree,

@@ -8,7 +8,8 @@ import pytest
 from compiler.code import PACKAGE, TREE, closure, digests
 
 MODULES = sorted(
-    ".".join(path.relative_to(TREE).with_suffix("").parts).removesuffix(".__init__") for path in (TREE / PACKAGE).rglob("*.py")
+    ".".join(path.relative_to(TREE).with_suffix("").parts).removesuffix(".__init__")
+    for path in (TREE / PACKAGE).rglob("*.py")
 )
 
 

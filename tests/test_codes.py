@@ -112,11 +112,14 @@ def test_a_page_is_read_at_one_sight(code):
 
 @pytest.mark.parametrize("code", RECIPES)
 def test_recipes_are_what_their_page_says(code, tmp_path, monkeypatch, request):
-    """The wrong recipe breaks this rule and no other; the right one breaks none, up to the options of its engines."""
+    """The wrong recipe breaks this rule and no other; the right one breaks none, up to the options of its engines.
+
+    A warning about a package that is not locked (R0314) is no fault of an example about something else.
+    """
     monkeypatch.chdir(tmp_path)
     wrong, right = (found_in(example) for example in examples(code, "yaml"))
-    assert {diagnostic.code for diagnostic in wrong} == {code}
-    assert right == []
+    assert {diagnostic.code for diagnostic in wrong} - ({"R0314"} - {code}) == {code}
+    assert {diagnostic.code for diagnostic in right} <= {"R0314"} - {code}
 
 
 def found_in(example):

@@ -55,6 +55,7 @@ UNSAID_RULES = {
     "tuner_is_possible": "R0302, R0303",
     "cadences_fit": "R0304",
     "hardware_can": "R0305, R0309, R0310",
+    "packages_are_locked": "R0314",
     "sources_agree": "R0308",
     "tasks_agree": "R0307",
     "paths_stay_inside": "R0311, R0312",

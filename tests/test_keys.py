@@ -193,6 +193,7 @@ def renamed(value, names):
 INERT = {
     "description": "for readers",
     "models.base.hub": "where it is downloaded from",
+    "datasets.alpaca.hub": "where it is downloaded from",
     "hardware.gpu": "for readers and checks",
     "hardware.gpu_memory": "for readers and checks",
     "stages.dialogues.description": "for readers",

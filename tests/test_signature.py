@@ -190,7 +190,9 @@ def test_good_options_are_no_problem():
 def test_two_spellings_of_one_option_are_a_repetition():
     problem = only(check_options(SFT, [("freeze-vit", True), ("no_freeze_vit", True)]))
     assert (problem.kind, problem.option) == ("repeated", "no_freeze_vit")
-    assert problem.message == "`freeze_vit` is given as `freeze-vit` and as `no_freeze_vit`; the last one wins in silence"
+    assert (
+        problem.message == "`freeze_vit` is given as `freeze-vit` and as `no_freeze_vit`; the last one wins in silence"
+    )
 
 
 def test_a_plugin_may_add_names():

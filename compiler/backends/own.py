@@ -8,6 +8,9 @@ from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, Ou
 from schema.datasets.hub import HubDataset
 from schema.stages import Classify, Evaluate, Prepare, Stage
 
+APART = ("prompt", "system", "split", "hub")
+"""Fields that the configuration has elsewhere, and the hub: the same data comes from any."""
+
 RESULT = OutputPath("result")
 CONFUSION = {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion matrix"}
 
@@ -21,7 +24,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     if isinstance(dataset, HubDataset):
         described["path"] = dataset.folder
     config: dict[str, Json] = {
-        "dataset": {k: v for k, v in described.items() if k not in ("prompt", "system", "split")},
+        "dataset": {k: v for k, v in described.items() if k not in APART},
         "prompt": dataset.prompt,
         "system": dataset.system,
         "split": described["split"],
