@@ -41,6 +41,8 @@ def main() -> None:
         sys.exit(_run(sys.argv[1:]))
     except BrokenPipeError:
         os._exit(1)  # whoever read our output has gone
+    except ModuleNotFoundError as error:
+        _not_installed(error)
     except Exception as error:
         _internal(error)
 
@@ -92,6 +94,16 @@ def _function(verb: str) -> Callable[..., None]:
 
 def recipe() -> None:
     """Compile reviewable fine-tuning recipes into launches and DVC stages."""
+
+
+def _not_installed(error: ModuleNotFoundError) -> None:
+    """The light installation can compile; what runs recipes needs more."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("schema", "compiler", "runners"):
+        _internal(error)
+    print(f"recipe: `{package}` is not installed here, and this verb needs it", file=sys.stderr)
+    print("Install what runs recipes: `make setup`, or `pip install recipe-compiler[engines]`.", file=sys.stderr)
+    sys.exit(2)
 
 
 def _internal(error: Exception) -> None:

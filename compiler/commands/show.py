@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,9 @@ import typer
 
 from compiler.passes import build
 from compiler.plan import Plan, StagePlan
+from compiler.render import render
 from compiler.render.script import words
 from schema.console import complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
-from schema.training import TrainingStage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,22 +44,24 @@ def show(
 
 
 def _head(console: Console, plan: Plan, variants: list[str]) -> None:
-    recipe = plan.instance.recipe
+    recipe, line = plan.instance.recipe, partial(console.print, soft_wrap=True)
     hardware = recipe.hardware
-    console.print(f"[bold]{plan.label}[/bold]  {_escape(recipe.description)}")
-    device = f"{hardware.gpus} GPU{'s' if hardware.gpus > 1 else ''} each" if hardware.gpus else "CPU only"
+    line(f"[bold]{plan.label}[/bold]  {_escape(recipe.description)}")
+    device = f"{_count(hardware.gpus, 'GPU')} each" if hardware.gpus else "CPU only"
     memory = f" of {hardware.gpu_memory}" if hardware.gpu_memory else ""
-    console.print(
-        f"hardware  {hardware.nodes} node{'s' if hardware.nodes > 1 else ''}, {device}{memory}, {hardware.threads} threads"
-    )
+    line(f"hardware  {_count(hardware.nodes, 'node')}, {device}{memory}, {_count(hardware.threads, 'thread')}")
     for model in {stage.model.name: stage.model for stage in plan.stages if stage.model}.values():
         why = f" ({model.why_attention})" if model.why_attention else ""
-        console.print(
+        line(
             f"model     {model.name}: {model.spec.id}, {model.type}, {model.spec.dtype}, attention {model.attention}{why}"
         )
     if variants:
-        console.print(f"variants  {', '.join(variants)}")
-    console.print(f"hash      {plan.recipe_hash}  not pinned\n")
+        line(f"variants  {', '.join(variants)}")
+    line(f"hash      {plan.recipe_hash}  not pinned\n")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _graph(console: Console, plan: Plan) -> None:
@@ -90,10 +93,7 @@ def _stages(console: Console, plan: Plan) -> None:
     for stage in plan.stages:
         if stage.batch is not None:
             console.print(f"\nbatch of {stage.name}: {stage.batch}")
-        if isinstance(stage.stage, TrainingStage) and stage.launch.files:
-            console.print(
-                f"files of {stage.name}: {', '.join(f'{stage.name}.{name}.json' for name in stage.launch.files)}"
-            )
+    console.print(f"\nfiles in {plan.pipeline}: {', '.join(render(plan))}")
 
 
 def _commands(console: Console, plan: Plan) -> None:
