@@ -36,9 +36,7 @@ def test_what_compiles_needs_no_engine(arguments: tuple[str, ...]) -> None:
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [("run", "quickstart"), ("fetch", "quickstart"), ("exec", "pipelines/quickstart/data")]
-)
+@pytest.mark.parametrize("arguments", [("fetch", "quickstart"), ("exec", "pipelines/quickstart/data")])
 def test_what_runs_says_what_to_install(arguments: tuple[str, ...]) -> None:
     run = recipe(*arguments)
     assert run.returncode in (1, 2)
