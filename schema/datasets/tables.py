@@ -2,6 +2,7 @@
 
 chat: {kind: jsonl, path: data/chat.jsonl}                       # rows with `messages`, and `tools` and `images` if any
 faq:  {kind: csv, path: data/faq.csv, columns: {prompt: question, answer: reply}}
+more: {kind: parquet, path: data/more.parquet, columns: {prompt: question, answer: reply}}
 """
 
 from __future__ import annotations
