@@ -1,4 +1,7 @@
-"""What every model of the language shares: strictness, names and quantities with units."""
+"""What every model of the language shares: strictness, names and quantities with units.
+
+Modules of models go without `from __future__ import annotations`: pydantic would have to evaluate each annotation's text.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 hardware: {nodes: 1, gpus: 8, gpu: H100, gpu_memory: 80GiB}
 """
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from schema.base import Model, Positive, Size

@@ -4,8 +4,6 @@ models:
   base: {id: Qwen/Qwen2-VL-2B-Instruct, dtype: bfloat16, attention: auto}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

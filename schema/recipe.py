@@ -1,7 +1,5 @@
 """The recipe: models, data sets, hardware and the stages that turn them into a result."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue

@@ -1,7 +1,5 @@
 """What all training stages share: data, optimizer, batch, length, cadences and where the engine runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 

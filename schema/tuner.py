@@ -5,8 +5,6 @@ tuner: {kind: lora, rank: 16, bits: 4, quantization: bnb}      # QLoRA
 tuner: {kind: full, freeze: {vision: false}}
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Data sets: one file for each kind. `Dataset` is any of them, told apart by `kind`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

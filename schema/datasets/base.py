@@ -1,7 +1,5 @@
 """What all data sets share: the question that is asked, the hold-out, and what happens to bad rows."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 digits: {kind: digits, size: 56, prompt: Which digit?, split: {validation: 0.2}}
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 alpaca: {kind: hub, id: AI-ModelScope/alpaca-gpt4-data-zh, files: ["*.jsonl"], columns: {prompt: instruction, answer: output}}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 animals: {kind: image-folder, path: data/animals/train_data, prompt: What animal is in the picture?}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from schema.datasets.base import LocalDataset

@@ -3,8 +3,6 @@
 animals: {kind: shapes, classes: [cat, dog], per_class: 6, size: 56}
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -5,8 +5,6 @@ faq:  {kind: csv, path: data/faq.csv, columns: {prompt: question, answer: reply}
 more: {kind: parquet, path: data/more.parquet, columns: {prompt: question, answer: reply}}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from schema.datasets.base import Columns, LocalDataset

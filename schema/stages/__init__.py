@@ -1,7 +1,5 @@
 """Stage kinds: one file for each, with its model, its docstring and its example. `AnyStage` is any of them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

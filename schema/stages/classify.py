@@ -3,8 +3,6 @@
 train: {kind: classify, model: base, data: data.train, classes: 10, tuner: {kind: full}, batch: {global: 32, micro: 32}}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

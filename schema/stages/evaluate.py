@@ -3,8 +3,6 @@
 scores: {kind: evaluate, predictions: answers, metrics: [accuracy, f1, precision, recall]}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 merged: {kind: merge, adapter: train}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from schema.base import Name

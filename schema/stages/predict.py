@@ -3,8 +3,6 @@
 answers: {kind: predict, model: merged, data: data.validation, max_new_tokens: 16}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 data: {kind: prepare, dataset: animals}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from schema.base import Name

@@ -3,8 +3,6 @@
 train: {kind: sft, model: base, data: data.train, tuner: {kind: lora, rank: 16}, batch: {global: 8, micro: 1}, epochs: 2}
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from schema.training import TrainingStage
