@@ -18,6 +18,15 @@ TINY = "tiny/"
 """Ids under this owner are built on the spot by `runners.tiny_model`: random weights, for tests and smoke variants."""
 
 
+def place_of(id: str, revision: str | None) -> str:
+    """The folder name of what a hub knows by this id and revision.
+
+    >>> place_of("Qwen/Qwen2-VL-2B-Instruct", None)
+    'Qwen--Qwen2-VL-2B-Instruct'
+    """
+    return "@".join(part.replace("/", "--") for part in (id, revision) if part)
+
+
 class ModelSpec(Model):
     """A pretrained model, by its id on a hub or by a folder of the project."""
 
@@ -50,7 +59,4 @@ class ModelSpec(Model):
     @property
     def folder(self) -> str:
         """Where the model stands in the project, relative to its root; one place for all recipes that use it."""
-        if self.path is not None:
-            return self.path
-        place = self.id.replace("/", "--") + (f"@{self.revision.replace('/', '--')}" if self.revision else "")
-        return f".recipe/models/{place}"
+        return self.path if self.path is not None else f".recipe/models/{place_of(self.id, self.revision)}"

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from schema.datasets.base import Columns, DatasetBase
-from schema.models import Hub
+from schema.models import Hub, place_of
 
 
 class HubDataset(DatasetBase):
@@ -27,5 +27,4 @@ class HubDataset(DatasetBase):
     @property
     def folder(self) -> str:
         """Where the data set stands in the project, relative to its root."""
-        place = self.id.replace("/", "--") + (f"@{self.revision.replace('/', '--')}" if self.revision else "")
-        return f".recipe/datasets/{place}"
+        return f".recipe/datasets/{place_of(self.id, self.revision)}"
