@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
     "run": "runners.commands.run",
+    "runs": "runners.commands.runs",
     "fetch": "runners.commands.fetch",
     "scores": "runners.commands.scores",
 }

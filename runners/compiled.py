@@ -38,6 +38,7 @@ class Stage:
     files: Mapping[str, str]
     identity: Mapping[str, Any]
     downloads: tuple[Mapping[str, Any], ...] = ()
+    intent: str | None = None
 
     @property
     def own(self) -> str:
@@ -84,6 +85,7 @@ def _stage(root: Path, folder: Path, name: str, manifest: dict[str, Any], identi
         files=dict(manifest["files"]),
         identity=identity,
         downloads=tuple(manifest.get("downloads", ())),
+        intent=manifest.get("intent"),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from runners.compiled import OtherVersion, Stage, installed
 from runners.digests import Digest
 from runners.handover import Seal
+from schema.components import components
 
 FORMAT_VERSION = 1
 NAME = "run.json"
@@ -49,7 +50,9 @@ def record(stage: Stage, inputs: Mapping[str, Digest], seal: Seal) -> dict[str, 
         "stage": stage.title,
         "key": stage.key,
         "recipe_hash": stage.recipe_hash,
+        "intent": stage.intent,
         "own": stage.own,
+        "components": components(stage.identity),
         "action": seal.action,
         "inputs": {role: {"path": stage.inputs[role], **digest.as_json()} for role, digest in inputs.items()},
         "outputs": seal.outputs,

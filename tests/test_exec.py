@@ -15,11 +15,13 @@ from exec_project import KEY, Project, make, write_pipeline
 
 RECORD = {
     "action",
+    "components",
     "elapsed",
     "ended",
     "format_version",
     "git",
     "inputs",
+    "intent",
     "key",
     "log",
     "machine",

@@ -1,15 +1,21 @@
-"""recipe hash recipes/animals-lora.yaml --stages"""
+"""recipe hash recipes/animals-lora.yaml --explain"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from compiler.components import Explained, explain, of_recipe
 from compiler.passes import build
+from compiler.plan import Json, Plan
 from schema.console import complete_recipe, complete_variant, guarded, load_one
+
+UNPINNED = "none: not pinned"
 
 
 def hash(
@@ -18,6 +24,7 @@ def hash(
         str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
     ] = None,
     stages: Annotated[bool, typer.Option("--stages", help="The key of each stage, too.")] = False,
+    explained: Annotated[bool, typer.Option("--explain", help="Every component with its digest.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
@@ -25,17 +32,61 @@ def hash(
     loaded = load_one(file, set or ())
     plan = guarded(lambda: build(loaded, variant), {})
     if as_json:
-        keys = {stage.name: stage.key for stage in plan.stages}
-        document = {
-            "format_version": 1,
-            "recipe_hash": plan.recipe_hash,
-            "intent": plan.intent,
-            "pinned": False,
-            "stages": keys,
-        }
-        print(json.dumps(document, indent=1))
+        print(json.dumps(_document(plan, explained), indent=1, ensure_ascii=False))
         return
-    print(plan.recipe_hash)
-    for stage in plan.stages if stages else ():
-        print(f"{stage.key}  {stage.name}")
+    if explained:
+        print("\n".join(_explanation(plan)))
+    else:
+        print(plan.recipe_hash)
+        for stage in plan.stages if stages else ():
+            print(f"{stage.key}  {stage.name}")
     typer.echo("not pinned: there is no lock, so this names what was asked for, not which bytes were used", err=True)
+
+
+def _document(plan: Plan, explained: bool) -> Json:
+    document: dict[str, Any] = {
+        "format_version": 1,
+        "recipe_hash": plan.recipe_hash,
+        "intent": plan.intent,
+        "pinned": False,
+        "stages": {stage.name: stage.key for stage in plan.stages},
+    }
+    if explained:
+        document["components"] = of_recipe(plan)
+        document["explained"] = {name: asdict(found) for name, found in explain(plan).items()}
+    return document
+
+
+def _explanation(plan: Plan) -> Iterator[str]:
+    yield f"recipe {plan.label}"
+    yield f"  hash       {plan.recipe_hash}"
+    yield from (_component(*item) for item in of_recipe(plan).items())
+    for name, found in explain(plan).items():
+        stage = plan.stage(name)
+        yield from ("", f"stage {name} ({stage.kind})", f"  key        {found.key}", f"  own        {found.own}")
+        yield from _stage(found, {given.role: given.stage for given in stage.inputs})
+
+
+def _stage(found: Explained, makers: Mapping[str, str | None]) -> Iterator[str]:
+    parts: dict[str, Mapping[str, str]] = {
+        "launch": found.launch,
+        "code": found.code,
+        "toolchain": found.toolchain,
+        "inputs": {role: _input(content, makers[role]) for role, content in found.inputs.items()},
+    }
+    for component, value in found.components.items():
+        yield _component(component, value)
+        shown = parts.get(component, {})
+        width = max(map(len, shown), default=0)
+        yield from (f"    {name:{width}}  {part}" for name, part in shown.items())
+
+
+def _component(name: str, value: str | None) -> str:
+    return f"  {name:9}  {value or UNPINNED}"
+
+
+def _input(content: Json, maker: str | None) -> str:
+    """`0f3c… data/train.jsonl` of another stage, or what stands for the content of something outside."""
+    if maker is not None:
+        return f"{content['stage']}  {maker}/{content['part']}"
+    return "unpinned " + json.dumps(content["unpinned"], ensure_ascii=False)

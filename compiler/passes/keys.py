@@ -8,12 +8,11 @@ intent      = sha256(JCS(the recipe with its defaults, without what is only said
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
-import rfc8785
-
 from compiler.plan import Input, Json, Plan, StagePlan
+from schema.components import digest
 
 STAGE_TAG = "recipe-compiler/stage/1"
 RECIPE_TAG = "recipe-compiler/recipe/1"
@@ -25,19 +24,18 @@ def keys(plan: Plan) -> Plan:
     done: dict[str, StagePlan] = {}
     for stage in plan.stages:
         own = digest(stage.identity)
-        inputs = {given.role: _content(given, done) for given in stage.inputs}
-        key = digest({"tag": STAGE_TAG, "own": own, "inputs": inputs})
+        key = digest({"tag": STAGE_TAG, "own": own, "inputs": inputs(stage, done)})
         done[stage.name] = replace(stage, own=own, key=key)
     recipe_hash = digest({"tag": RECIPE_TAG, "stages": {name: stage.key for name, stage in done.items()}})
     return replace(plan, stages=tuple(done.values()), recipe_hash=recipe_hash, intent=_intent(plan))
 
 
-def digest(document: Json) -> str:
-    """sha256 in hexadecimal of the canonical JSON of a document."""
-    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
+def inputs(stage: StagePlan, done: Mapping[str, StagePlan]) -> dict[str, Json]:
+    """Role → what the key counts for an input: a part of what another stage makes, or what pins it."""
+    return {given.role: _content(given, done) for given in stage.inputs}
 
 
-def _content(given: Input, done: dict[str, StagePlan]) -> Json:
+def _content(given: Input, done: Mapping[str, StagePlan]) -> Json:
     if given.stage is None:
         return {"unpinned": given.pinned}
     key = done[given.stage].key
