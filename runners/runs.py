@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def all_runs(root: Path) -> list[Run]:
     """Every record below `outputs`, the last one that ended first. What cannot be read as a record is none."""
     files = (*root.glob(f"outputs/*/*/{records.NAME}"), *root.glob(f"outputs/*/*/*/{records.NAME}"))
     found = [run for file in files if (run := _run(root, file)) is not None]
-    return sorted(found, key=lambda run: (str(run.record["ended"]), run.title), reverse=True)
+    return sorted(
+        found, key=lambda run: (datetime.fromisoformat(run.record["ended"]).timestamp(), run.title), reverse=True
+    )
 
 
 def _run(root: Path, file: Path) -> Run | None:
@@ -61,10 +64,19 @@ def _run(root: Path, file: Path) -> Run | None:
     title = file.parent.relative_to(root / "outputs").as_posix()
     if not isinstance(record, dict) or record.get("format_version") != records.FORMAT_VERSION:
         return None
-    if record.get("stage") != title or any(name not in record for name in (*DIGESTS, "ended", "elapsed")):
+    if record.get("stage") != title or not _complete(record):
         return None  # such a file can be part of a result
     recipe, _, stage = title.rpartition("/")
     return Run(recipe, stage, file.relative_to(root).as_posix(), record)
+
+
+def _complete(record: Mapping[str, Any]) -> bool:
+    """Whether it has what every record has: its digests, when it ended, and how long it took in seconds."""
+    try:
+        datetime.fromisoformat(record["ended"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    return isinstance(record.get("elapsed"), int | float) and all(isinstance(record.get(d), str) for d in DIGESTS)
 
 
 def find(root: Path, prefix: str) -> list[Match]:
@@ -99,8 +111,8 @@ def _listed(matches: Iterable[Match]) -> Iterator[str]:
 def _matches(root: Path, runs: list[Run], prefix: str) -> Iterator[Match]:
     for run in runs:
         for name, kind in DIGESTS.items():
-            if str(run.record[name]).startswith(prefix):
-                yield Match(kind, str(run.record[name]), run)
+            if run.record[name].startswith(prefix):
+                yield Match(kind, run.record[name], run)
     for stage in _compiled(root):
         named = {"recipe hash": stage.recipe_hash, "stage key": stage.key}
         meant = {kind: digest for kind, digest in named.items() if digest.startswith(prefix)}

@@ -84,6 +84,7 @@ def test_the_program_starts_without_an_engine(tmp_path):
     file = "recipes/small.yaml"
     calls = [["--help"], ["validate"], ["validate", file, "--format", "json"], ["compile"], ["compile", "--check"]]
     calls += [["hash", file, "--stages"], ["show", file], ["show", file, "--stage", "train"], ["ls"]]
+    calls += [["hash", file, "--explain"], ["runs"], ["runs", "--json"]]
     calls += [["new", "other", "--from", "small"], ["explain", "R0101"], ["schema"], ["run", "--help"]]
     code = START.format(calls=calls, heavy=HEAVY)
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -129,6 +129,8 @@ def test_for_programs(root):
 
 def test_what_is_no_record_is_passed_over(root):
     before = listed(root)
+    write(root, "animals/late", ["aa", "1", "2", "3"], ended="yesterday")
+    write(root, "animals/quick", ["aa", "1", "2", "3"], elapsed=None)
     for name, text in {
         "outputs/animals/train/model/run.json": json.dumps({"format_version": 1, "stage": "animals/train"}),
         "outputs/animals/broken/run.json": "{",

@@ -9,11 +9,13 @@ import os
 import re
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from hash_vectors import HERE, keys, recorded
 from vector_recipes import recipes
 
+from compiler.backends import ms_swift
 from schema.recipe import VERSION
 
 MOVED = """\
@@ -132,6 +134,19 @@ def test_what_is_recorded_is_digests():
 
 
 # The machinery itself
+
+
+@pytest.mark.parametrize(
+    ("table", "families"),
+    [
+        ("SFT_DEFAULTS", set(FAMILIES)),
+        ("INFER_DEFAULTS", {"engine", "stages"}),
+        ("EXPORT_DEFAULTS", {"stages"}),
+    ],
+)
+def test_a_default_that_changes_is_noticed(table, families):
+    with mock.patch.dict(getattr(ms_swift, table), {"use_chat_template": False}):
+        assert {family for family in FAMILIES if moves(recorded()[family]["vectors"])} == families
 
 
 def test_renewing_refuses_to_move_a_hash(tmp_path):

@@ -64,10 +64,10 @@ def _row(run: Run, alone: bool) -> tuple[str, ...]:
     return (
         run.recipe,
         run.stage + ("*" if alone else ""),
-        f"{datetime.fromisoformat(str(record['ended'])).astimezone(UTC):%Y-%m-%d %H:%M}",
+        f"{datetime.fromisoformat(record['ended']).astimezone(UTC):%Y-%m-%d %H:%M}",
         duration(record["elapsed"]),
-        str(record["key"])[:SHOWN],
-        str(record["recipe_hash"])[:SHOWN],
+        record["key"][:SHOWN],
+        record["recipe_hash"][:SHOWN],
         f"from step {', '.join(map(str, resumed))}" if resumed else "",
     )
 

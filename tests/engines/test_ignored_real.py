@@ -30,9 +30,9 @@ stages:
     tuner: {kind: lora, rank: 4, alpha: 8, dropout: 0.1}
     optimizer: {learning_rate: 1e-3}
     batch: {global: 2, micro: 2}
-    max_steps: 2
+    max_steps: 12  # over the end of two epochs, where workers start anew
     gradient_checkpointing: false
-    checkpoints: {every: 1 steps, keep: 2}
+    checkpoints: {every: 4 steps, keep: 3}
     evaluation: {data: data.validation}  # ms-swift links the best checkpoint, and fails where it knows of none
     logging: {trackers: [tensorboard]}
 """
@@ -125,7 +125,7 @@ def started(root: Path, name: str) -> subprocess.Popen[bytes]:
 
 def adapter(out: Path) -> dict[str, bytes]:
     """The files of the last checkpoint's adapter."""
-    (checkpoint,) = (path for path in out.rglob("checkpoint-2") if not path.is_symlink())
+    (checkpoint,) = (path for path in out.rglob("checkpoint-12") if not path.is_symlink())
     return {path.name: path.read_bytes() for path in sorted(checkpoint.glob("adapter_*"))}
 
 
