@@ -114,19 +114,9 @@ def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:
     """The digest of each input, by role. Errors: RecipeError that names those that are missing."""
     missing = [path for path in stage.inputs.values() if not (stage.root / path).exists()]
     if missing:
-        raise RecipeError([_missing_input(stage, path) for path in missing])
+        raise RecipeError([failures.missing_input(stage.title, path, stage.recipe_file) for path in missing])
     cache = stage.root / ".recipe" / "cache"
     return {role: Remembered(cache, stage.root / path, control.check).digest() for role, path in stage.inputs.items()}
-
-
-def _missing_input(stage: Stage, path: str) -> Diagnostic:
-    if path.startswith(".recipe/models/"):
-        help = f"put the model there: `recipe fetch {stage.recipe_file}`"
-    elif path.startswith("outputs/"):
-        help = f"run the stage that makes it: `recipe run {stage.recipe_file}`"
-    else:
-        help = "put the data there, or say in machine.yaml under `data:` where it lies"
-    return Diagnostic("R0505", f"{stage.title} reads {path}, which is not there", help=help)
 
 
 def _launch(

@@ -111,3 +111,14 @@ def _folder(name: object, root: Path) -> Path:
 
 def _free(place: Path) -> int:
     return shutil.disk_usage(place).free >> 20
+
+
+def missing_input(stage: str, path: str, recipe: str) -> Diagnostic:
+    """What a stage reads and is not there; `recipe` is the file it was compiled from."""
+    if path.startswith(".recipe/models/"):
+        help = f"put the model there: `recipe fetch {recipe}`"
+    elif path.startswith("outputs/"):
+        help = f"run the stage that makes it: `recipe run {recipe}`"
+    else:
+        help = "put the data there, or say in machine.yaml under `data:` where it lies"
+    return Diagnostic("R0505", f"{stage} reads {path}, which is not there", help=help)

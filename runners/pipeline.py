@@ -20,13 +20,17 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stage: `after` names the stages whose outputs it reads, `out` is its folder, relative to the root."""
+    """A stage: `after` names the stages whose outputs it reads, `given` are the other paths that it reads.
+
+    `out` is its folder. Paths are relative to the root.
+    """
 
     name: str
     kind: str
     key: str
     out: str
     after: tuple[str, ...]
+    given: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,10 @@ def _steps(stages: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[S
     for name, stage in stages.items():
         if name != COMPILED:
             about = manifest[name]
-            after = dict.fromkeys(maker for path in stage["deps"] if (maker := _maker(path, outs)))
-            yield Step(name, about["kind"], about["key"], about["out"], tuple(after))
+            makers = {path: _maker(path, outs) for path in stage["deps"]}
+            after = dict.fromkeys(maker for maker in makers.values() if maker)
+            given = (path.replace("\\${", "${") for path, maker in makers.items() if not maker)  # as DVC reads it
+            yield Step(name, about["kind"], about["key"], about["out"], tuple(after), tuple(given))
 
 
 def _outs(stage: Mapping[str, Any]) -> Iterable[str]:

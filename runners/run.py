@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from runners.dvc import Dvc, Interrupted, Signals
 from runners.events import Ended, Ending, Event, Said, StageChanged, Started, State
+from runners.failures import missing_input
 from runners.machine import link_data
 from runners.pipeline import COMPILED, Pipeline, Step
 from runners.progress import Follower
@@ -85,10 +86,21 @@ class Walk:
                 self.show(StageChanged(step.name, "up to date"))
                 continue
             self.current = step
-            if not _Turn(self, step).run():
+            if self._lacks(step) or not _Turn(self, step).run():
                 return self.ended("failed")
             self.current = None
         return self.ended("done" if self.ran else "up to date")
+
+    def _lacks(self, step: Step) -> bool:
+        """Whether something that no stage makes is missing: DVC would only say that there is no such file."""
+        stamp = f"outputs/{self.pipeline.label}/"
+        paths = [path for path in step.given if not path.startswith(stamp)]
+        missing = [path for path in paths if not (self.pipeline.root / path).exists()]
+        if missing:
+            found = [missing_input(step.name, path, self.pipeline.file) for path in missing]
+            self.show(StageChanged(step.name, "failed"))
+            self.show(Said(step.name, text(found, {})))
+        return bool(missing)
 
     def _compiled(self) -> set[str] | None:
         """The stages that are out of date, once the compiled files are known to say what the recipe says."""
