@@ -1,4 +1,9 @@
-"""Options of the test suite."""
+"""Options of the test suite, and examples that are the same in every run of it."""
+
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser):
