@@ -9,7 +9,16 @@ from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
 from compiler.render.root import EXEC, EXEC_NAME
-from compiler.write import abandoned, clash, differences, remove_leftovers, remove_pipeline, replace_file, write
+from compiler.write import (
+    abandoned,
+    clash,
+    differences,
+    prune_lock,
+    remove_leftovers,
+    remove_pipeline,
+    replace_file,
+    write,
+)
 from schema.console import FINDINGS, chosen, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Loaded, load
@@ -85,6 +94,7 @@ def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnosti
         for plan in plans:
             files = render(plan)
             changed = write(place / plan.pipeline, files)
+            prune_lock(place / plan.pipeline, ["compiled", *(stage.name for stage in plan.stages)])
             told = f"{len(changed)} of {len(files)} files changed" if changed else "unchanged"
             print(f"{plan.pipeline}  {plan.recipe_hash[:12]}  {told}")
         for folder in _abandoned(place, loaded, plans):

@@ -8,10 +8,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from compiler.render import MANIFEST
+from compiler.render.dvc import to_yaml
+
+LOCK = "dvc.lock"
+"""Where DVC records what it has run, beside the `dvc.yaml`."""
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -107,9 +115,28 @@ def abandoned(root: Path, recipe: str, pipelines: list[str]) -> list[str]:
     return [name for name in names if name not in pipelines]
 
 
+def prune_lock(folder: Path, stages: Collection[str]) -> list[str]:
+    """Take entries of stages that are gone out of DVC's record of what ran, where there is one; their names."""
+    recorded = _record(folder / LOCK)
+    gone = [name for name in recorded.get("stages", {}) if name not in stages]
+    if gone:
+        kept = {name: entry for name, entry in recorded["stages"].items() if name not in gone}
+        replace_file(folder / LOCK, to_yaml({**recorded, "stages": kept}))
+    return gone
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """What DVC has recorded; nothing where there is no record, or one that DVC itself has to complain about."""
+    try:
+        recorded = yaml.load(_read(path) or b"", Loader=_Loader)
+    except yaml.YAMLError:
+        return {}
+    return recorded if isinstance(recorded, dict) and isinstance(recorded.get("stages"), dict) else {}
+
+
 def remove_pipeline(folder: Path) -> None:
     """Take away what was compiled into a folder, and the folder if nothing else is in it."""
-    for name in [*stale_names(folder, ()), MANIFEST]:
+    for name in [*stale_names(folder, ()), LOCK, MANIFEST]:
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
