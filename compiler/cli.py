@@ -14,6 +14,7 @@ VERBS: dict[str, str] = {
     "compile": "compiler.commands.compile",
     "show": "compiler.commands.show",
     "hash": "compiler.commands.hash",
+    "diff": "compiler.commands.diff",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",

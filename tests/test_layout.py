@@ -85,7 +85,13 @@ def test_the_program_starts_without_an_engine(tmp_path):
     calls = [["--help"], ["validate"], ["validate", file, "--format", "json"], ["compile"], ["compile", "--check"]]
     calls += [["hash", file, "--stages"], ["show", file], ["show", file, "--stage", "train"], ["ls"]]
     calls += [["hash", file, "--explain"], ["runs"], ["runs", "--json"]]
-    calls += [["new", "other", "--from", "small"], ["explain", "R0101"], ["schema"], ["run", "--help"]]
+    calls += [
+        ["diff", file, file],
+        ["new", "other", "--from", "small"],
+        ["explain", "R0101"],
+        ["schema"],
+        ["run", "--help"],
+    ]
     code = START.format(calls=calls, heavy=HEAVY)
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

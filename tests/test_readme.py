@@ -19,6 +19,7 @@ SLOW = {
     "dvc repro": "test_smoke.py",
     "recipe run recipes/animals-lora.yaml --variant smoke": "test_smoke.py",
     "recipe fetch recipes/animals-lora.yaml": "a download; test_fetch.py with a hub on loopback",
+    "recipe diff": "needs the history of a repository; test_diff.py",
     "recipe run recipes/animals-lora.yaml": "needs a GPU; its smoke variant runs the same stages",
 }
 """Commands that are not run here → where they are."""
