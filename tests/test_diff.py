@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import re
 import shutil
 
@@ -183,6 +184,14 @@ def test_a_renamed_recipe_and_a_renamed_stage_move(tmp_path):
     assert actions(found(root), "tiny") == dict.fromkeys(("data", "train", "said"), "moved") | {}
 
 
+def test_a_recipe_in_another_file(tmp_path):
+    root = repository(tmp_path / "p", small=SMALL.partition("variants")[0])
+    (root / "recipes" / "small.yaml").rename(root / "recipes" / "tiny.yaml")
+    document = found(root)
+    assert fields(document) == {"file": ("recipes/small.yaml", "recipes/tiny.yaml")}
+    assert actions(document) == {}
+
+
 def test_another_input_is_a_change(tmp_path):
     root = repository(tmp_path / "p", small=SMALL)
     change(root, "model: train, data: data.validation", "model: train, data: data.train")
@@ -295,6 +304,29 @@ def test_without_a_repository(tmp_path, monkeypatch):
     assert (ended, err.partition(":")[0]) == (1, "error[R0421]")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "git is not installed" in recipe(tmp_path / "p", "diff")[2]
+
+
+def test_a_clone_that_lacks_an_object(tmp_path):
+    root = repository(tmp_path / "p", small=SMALL)
+    digest = git(root, "rev-parse", "HEAD:recipes/small.yaml")
+    (root / ".git" / "objects" / digest[:2] / digest[2:]).unlink()
+    ended, out, err = recipe(root, "diff", "--detailed-exitcode")
+    assert (ended, out, err.partition(":")[0]) == (1, "", "error[R0421]")
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    root = repository(tmp_path / "p", small=SMALL)
+    try:
+        (root / "recipes" / os.fsdecode(b"\xff\x1b.yaml")).write_text(SMALL)
+    except OSError:
+        pytest.skip("this file system has only names that are text")
+    commit(root)
+    change(root, "gpus: 0", "gpus: 1")
+    document = found(root, code=1)
+    assert [d["code"] for side in ("base", "head") for d in document[side]["diagnostics"]] == ["R0424", "R0424"]
+    assert len(document["pipelines"]) == 3
+    shown = [recipe(root, "diff", "--format", format) for format in ("text", "markdown")]
+    assert all("recipes/\\udcff\\x1b.yaml" in out for _, out, _ in shown)
 
 
 def test_a_repository_without_a_commit(tmp_path):

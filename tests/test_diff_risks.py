@@ -63,4 +63,14 @@ def test_toolchain_and_defaults_that_moved_without_the_recipe(tmp_path):
     ]
     change(root, "data: data.train}", "data: data.train, epochs: 2}")
     assert recipe(root, "compile")[0] == 0
-    assert sorted(risks(found(root))) == ["default", "toolchain"]  # and epochs is none
+    assert sorted(risks(found(root))) == ["default", "toolchain"]
+    assert "num_train_epochs" not in str(found(root)["pipelines"][0]["risks"])  # that one is the recipe's
+
+
+def test_a_recipe_that_is_compiled_anew_moved_no_toolchain(tmp_path):
+    root = repository(tmp_path / "p", small=SMALL)
+    assert recipe(root, "compile")[0] == 0
+    commit(root)
+    change(root, "data: data.train}", "data: data.train, epochs: 2}")
+    assert recipe(root, "compile")[0] == 0
+    assert risks(found(root)) == []

@@ -60,7 +60,10 @@ def _shown(found: RecipeDiff, format: DiffFormat) -> str:
     if format is DiffFormat.JSON:
         from compiler.diff.document import document
 
-        return json.dumps(document(found), indent=1, ensure_ascii=False) + "\n"
+        written = json.dumps(document(found), indent=1, ensure_ascii=False) + "\n"
+        return written.encode(
+            "utf-8", "backslashreplace"
+        ).decode()  # a file's name may be no text; JSON has escapes for it
     if format is DiffFormat.MARKDOWN:
         from compiler.diff.markdown import markdown
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from compiler.diff import stages
 from compiler.diff.fields import field_changes
-from compiler.diff.model import Compiled, PipelineDiff, RecipeDiff, Side, StageChange, Status
+from compiler.diff.model import Compiled, FieldChange, PipelineDiff, RecipeDiff, Side, StageChange, Status
 from compiler.diff.notes import Pair, notes
 from compiler.diff.options import file_changes, option_changes
+from compiler.plan import Plan
 
 WEIGHTS = {"changed": 100, "removed": 60, "added": 40, "moved": 10, "follows": 1}
 """Action → how much a stage counts in the order of pipelines; a risk counts as much as ten changed stages."""
@@ -80,7 +81,7 @@ def _pipeline(
     if old is None or new is None:
         return diff
     moved = {stage.before_place.rpartition(":")[2]: stage.name for stage in found if stage.action == "moved"}
-    fields = tuple(field_changes(old.plan, new.plan, moved))
+    fields = (*_file(old.plan, new.plan, by_variant), *field_changes(old.plan, new.plan, moved))
     return replace(
         diff,
         fields=fields,
@@ -88,6 +89,12 @@ def _pipeline(
         files=tuple(file_changes(old.plan, new.plan)),
         notes=tuple(notes(Pair(old.plan, new.plan, fields, found))),
     )
+
+
+def _file(old: Plan, new: Plan, by_variant: bool) -> Iterator[FieldChange]:
+    """A recipe in another file compiles to the same stages, and `dvc.yaml` watches the other file."""
+    if old.file != new.file and not by_variant:
+        yield FieldChange(("file",), old.file, new.file)
 
 
 def _status(old: Compiled | None, new: Compiled | None, by_variant: bool) -> Status:

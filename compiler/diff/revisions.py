@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -44,6 +44,8 @@ class Revision:
         for line in filter(None, listed.decode("utf-8", "surrogateescape").split("\0")):
             facts, _, path = line.partition("\t")
             mode, kind, digest, size = facts.split()
+            if kind == "blob" and not size.isdecimal():
+                raise _unreadable(f"the object {digest} is missing")
             if kind == "blob" and _inside(path):
                 found[path] = Blob(mode, digest, int(size))
         return found
@@ -55,9 +57,16 @@ class Revision:
         start = 0
         while start < len(answer):
             end = answer.index(b"\n", start)
-            size = int(answer[start:end].split()[-1])
+            size = _size(answer[start:end])
             yield answer[end + 1 : end + 1 + size]
             start = end + 1 + size + 1
+
+
+def _size(told: bytes) -> int:
+    """The size in what `cat-file` says of an object: `DIGEST blob SIZE`, or `DIGEST missing`."""
+    if told.endswith(b" missing"):
+        raise _unreadable(f"the object {told.split()[0].decode()} is missing")
+    return int(told.split()[-1])
 
 
 def resolve(root: Path, name: str) -> Revision:
@@ -153,25 +162,29 @@ def _inside(path: str) -> bool:
 
 
 def _commit(root: Path, *arguments: str) -> str | None:
-    try:
-        return _git(root, *arguments).decode().strip() or None
-    except subprocess.CalledProcessError:
-        return None
+    """The commit that a git command prints, or None where there is none."""
+    done = _run(root, arguments)
+    return done.stdout.decode().strip() or None if done.returncode == 0 else None
 
 
 def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
-    """What a git command prints. Raises RecipeError where there is no repository or no git."""
+    """What a git command prints. Raises RecipeError (R0421) when it fails."""
+    done = _run(root, arguments, given)
+    if done.returncode != 0:
+        told = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ").partition("\n")[0]
+        raise _unreadable(told)
+    return done.stdout
+
+
+def _run(root: Path, arguments: Sequence[str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], input=given, env=environment, capture_output=True, check=True
-        )
+        return subprocess.run(command, input=given, env=environment, capture_output=True, check=False)
     except FileNotFoundError:
         raise RecipeError([Diagnostic("R0421", "git is not installed", "install it, or name two files")]) from None
-    except subprocess.CalledProcessError as error:
-        if error.returncode == 128 and arguments[0] == "rev-parse" and "--git-dir" in arguments:
-            told = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ").partition("\n")[0]
-            message = f"git cannot read the history of this project: {told}"
-            raise RecipeError([Diagnostic("R0421", message, "call it within a clone, or name two files")]) from None
-        raise
-    return done.stdout
+
+
+def _unreadable(told: str) -> RecipeError:
+    message = f"git cannot read the history of this project: {told}"
+    return RecipeError([Diagnostic("R0421", message, "call it within a whole clone, or name two files")])

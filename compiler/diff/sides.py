@@ -101,6 +101,7 @@ def _side(name: str, commit: str | None, folder: Path, file: Path | None, read: 
 
 def _compile(path: Path, sources: dict[str, str]) -> tuple[list[Plan], Failure | None]:
     try:
+        _refuse_bytes(path)
         loaded = load(path, sources)
     except RecipeError as error:
         return [], Failure(path.as_posix(), error.diagnostics, True)
@@ -114,6 +115,14 @@ def _compile(path: Path, sources: dict[str, str]) -> tuple[list[Plan], Failure |
             wrong |= dict.fromkeys(error.diagnostics)
             instances.append((instance.label, instance.variant))
     return plans, Failure(path.as_posix(), tuple(wrong), False, tuple(instances)) if instances else None
+
+
+def _refuse_bytes(path: Path) -> None:
+    """A name that is no text cannot be written to a compiled file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise RecipeError([Diagnostic("R0424", f"the name of `{path}` is not UTF-8", "rename the file")]) from None
 
 
 def _documents(plans: Iterable[Plan], read: Committed) -> dict[str, dict[str, Json]]:
