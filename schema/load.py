@@ -90,6 +90,7 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
     Raises:
         RecipeError: everything that is wrong with the text, the shape and the references.
     """
+    _refuse_bytes(path)
     files = _Files(sources)
     tree = _whole(path, files)
     extra = [assignment(text) for text in sets]
@@ -141,6 +142,16 @@ def _instance(tree: MapNode, variant: str | None, layers: Iterable[MapNode]) -> 
     recipe = validate(composed)
     findings = check(recipe, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
     return Instance(recipe, variant, composed, tuple(findings))
+
+
+def _refuse_bytes(path: Path) -> None:
+    """R0424: compiled files are text and have to name the recipe."""
+    name = os.fsencode(path)
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        shown = name.decode(errors="backslashreplace")
+        raise RecipeError([Diagnostic("R0424", f"the name of `{shown}` is not UTF-8", "rename the file")]) from None
 
 
 def _whole(path: Path, files: _Files) -> MapNode:

@@ -290,3 +290,14 @@ def well_formed(found):
             yaml.safe_load(text)
         else:
             shlex.split(text, comments=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no file names that are not UTF-8")
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "recipes").mkdir()
+    shutil.copy(ROOT / "recipes/quickstart.yaml", os.fsencode(tmp_path / "recipes") + b"/caf\xe9.yaml")
+    run = subprocess.run(
+        [Path(sys.executable).parent / "recipe", "compile"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert "R0424" in run.stderr and "caf\\xe9.yaml" in run.stderr
