@@ -55,6 +55,17 @@ def test_all_commands_are_known() -> None:
     assert set(SLOW) <= set(found)
 
 
+def test_the_excerpt_is_of_the_compiled_script() -> None:
+    excerpt = re.search(
+        r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert excerpt is not None
+    script = (ROOT / "pipelines/animals-lora/train.sh").read_text(encoding="utf-8")
+    lines = [line for line in excerpt[1].splitlines() if line.strip() != "…"]
+    assert len(lines) > 5
+    assert [line for line in lines if line not in script] == []
+
+
 def test_the_readme_fits_a_page() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) < 140
