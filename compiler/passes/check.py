@@ -33,7 +33,8 @@ def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature)
     problems = [*check_options(signature, own.items()), *check_options(signature, passed.items())]
     yield from (_diagnostic(plan, stage, command, problem) for problem in problems)
     yield from (_contradiction(plan, stage, command, signature, name) for name in sorted(contradictions))
-    if not problems and not contradictions and not plan.diagnostics:
+    severities = [*(problem.severity for problem in problems), *(finding.severity for finding in plan.diagnostics)]
+    if "error" not in severities and not contradictions:
         resolved = {name: resolve(signature, name, value) for name, value in own.items()}
         resolved |= {name: _path(value) for name, value in command.options.items() if is_place(value)}
         for name, value in command.passed.items():
@@ -56,9 +57,13 @@ def _path(value: Any) -> Json:
 
 
 def _written(command: Command, signature: Signature, name: str) -> str | None:
-    """The option that the compiler writes itself and that a passed name means, too."""
+    """The option that a passed name means, if the compiler writes it, or would when a field of stage or model said so."""
     found = signature.find(name)
-    return found[0].name if found is not None and found[0].name in command.options else None
+    if found is None:
+        return None
+    option = found[0].name
+    field = FIELDS.get(option, "datasets.")  # what a data set says is in its rows, beside the engine's own default
+    return option if option in command.options or not field.startswith("datasets.") else None
 
 
 def _contradiction(plan: Plan, stage: StagePlan, command: Command, signature: Signature, name: str) -> Diagnostic:
