@@ -20,7 +20,7 @@ from runners.evaluate import AVERAGES, METRICS, UNPARSED
 MAX_CLASSES = 25  # wider confusion matrices do not fit a terminal
 NAME = 12  # characters of a class name in the head of a matrix
 BLOCKS = "▁▂▃▄▅▆▇█"
-WIDTH, HEIGHT = 60, 10  # characters of a curve
+WIDTH = 60  # characters of a curve
 
 
 def show(folder: Path) -> list[RenderableType]:

@@ -82,7 +82,6 @@ Cadence = _text(
     ["500 steps", "epoch", "end"],
 )
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -94,19 +93,6 @@ def _no_truth(value: Any) -> Any:
 
 CHOICE_OF_NUMBERS = BeforeValidator(_no_truth)
 """Beside a `Literal` of numbers, for which pydantic takes `true` as 1 however strict it is told to be."""
-
-_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-
-
-def size_in_bytes(size: str) -> int:
-    """Bytes of a `Size`: decimal units count in thousands, binary ones in 1,024s.
-
-    >>> size_in_bytes("24GiB")
-    25769803776
-    """
-    number, unit = re.fullmatch(r"([\d.]+) ?(\w+)", size).groups()  # type: ignore[union-attr]
-    return int(float(number) * _BYTES[unit])
 
 
 def steps_of(cadence: str) -> int | None:
