@@ -15,6 +15,7 @@ from typing import Any
 
 from runners import digests
 from runners.files import read_json
+from schema import components
 from schema.diagnostics import Diagnostic, RecipeError
 
 FORMAT_VERSION = 1
@@ -43,7 +44,7 @@ class Stage:
     @property
     def own(self) -> str:
         """The digest of the identity document."""
-        return digests.canonical(dict(self.identity))
+        return components.digest(dict(self.identity))
 
     @property
     def title(self) -> str:

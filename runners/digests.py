@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import rfc8785
-
 from runners.files import write_atomically
+from schema import components
 
 CHUNK = 1 << 20
 # A file changed within the last moments may change again without a new time stamp: such a digest is not remembered.
@@ -35,11 +34,6 @@ class Digest:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def canonical(value: Any) -> str:
-    """The sha256, in hex, of a JSON value in canonical form (RFC 8785)."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
 def of_file(path: Path) -> str:
@@ -79,7 +73,7 @@ def of_path(path: Path, file_digest: Callable[[Path], str] = of_file) -> Digest:
     for name, file in files_below(path):
         digests[name] = file_digest(file)
         size += file.stat().st_size
-    return Digest("tree", canonical(digests), size, len(digests))
+    return Digest("tree", components.digest(digests), size, len(digests))
 
 
 class Remembered:

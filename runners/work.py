@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners import digests
 from runners.digests import Digest
 from runners.files import read_json, remove, write_json
+from schema import components
 
 RECORD = "action.json"
 FORMAT = 1
@@ -22,7 +22,7 @@ FORMAT = 1
 def action(identity: Mapping[str, Any], inputs: Mapping[str, Digest]) -> str:
     """The digest, in hex, of what decides a result: the launch and the bytes it reads, by role."""
     by_role = {role: digest.sha256 for role, digest in inputs.items()}
-    return digests.canonical({"identity": dict(identity), "inputs": by_role})
+    return components.digest({"identity": dict(identity), "inputs": by_role})
 
 
 def open_folder(work: Path, action: str, keep: bool, say: Callable[[str], None]) -> None:
