@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runners.files import read_json, remove
+from schema.files import read_json, remove
 
 NAME = re.compile(r"checkpoint-(\d+)")
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from runners import answers, cli, curve, scrub
 from runners.data.rows import Place
-from runners.files import read_json, write_atomically, write_json
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import read_json, write_atomically, write_json
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runners import digests
-from runners.files import read_json
-from schema import components
+from schema import components, digests
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import read_json
 
 FORMAT_VERSION = 1
 CODE = Path(__file__).resolve().parent.parent

@@ -22,8 +22,8 @@ from typing import Any
 
 from runners import cli
 from runners.data.rows import Place
-from runners.files import write_atomically, write_json
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import write_atomically, write_json
 
 FORMAT = 1
 DIGITS = 6

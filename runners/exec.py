@@ -14,12 +14,12 @@ from pathlib import Path
 
 from runners import checkpoints, compiled, failures, handover, machine, processes, records, supervise, work
 from runners.compiled import OtherVersion, Stage
-from runners.digests import Digest, Remembered
-from runners.files import remove, write_json
 from runners.handover import Seal
 from runners.locks import Lock, held
 from runners.supervise import Control, Launch, Stopped, say
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.digests import Digest, Remembered
+from schema.files import remove, write_json
 from schema.machine import Machine, load_machine
 from schema.render import text
 

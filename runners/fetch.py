@@ -26,10 +26,10 @@ from typing import Any
 
 from runners import processes
 from runners.failures import tail
-from runners.files import remove
 from runners.locks import held
 from runners.supervise import say
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import remove
 from schema.machine import Machine, load_machine
 
 TINY = "tiny/"

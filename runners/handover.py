@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners import digests
-from runners.files import read_json, remove, sync, write_json
+from schema import digests
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import read_json, remove, sync, write_json
 
 SEAL = "finished.json"
 FORMAT = 1

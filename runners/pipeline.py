@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.files import read_json
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import read_json
 
 COMPILED = "compiled"
 FORMAT_VERSION = 1

@@ -24,9 +24,9 @@ from typing import Any, TypeVar
 from runners import cli
 from runners.data import conversations, holdout, pictures
 from runners.data.rows import Read, Row, Source
-from runners.files import write_atomically, write_json
 from runners.readers import READERS, made
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import write_atomically, write_json
 
 FORMAT = 1
 SHOWN = 50  # diagnostics of bad rows that are shown, and places that a report names

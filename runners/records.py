@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from runners.compiled import OtherVersion, Stage, installed
-from runners.digests import Digest
 from runners.handover import Seal
 from schema.components import components
+from schema.digests import Digest
 
 FORMAT_VERSION = 1
 NAME = "run.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.dvc import Dvc, Signals
-from runners.files import read_json
 from runners.pipeline import Pipeline
+from schema.files import read_json
 
 WIDTH = 110  # columns where no terminal says how many it has; ten classes fit
 

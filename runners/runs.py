@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from runners import compiled, records, work
-from runners.digests import Remembered
-from runners.files import read_json
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.digests import Remembered
+from schema.files import read_json
 
 DIGESTS = {"recipe_hash": "recipe hash", "key": "stage key", "own": "own", "action": "action"}
 """Field of a record that names it → what it is called."""

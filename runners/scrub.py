@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from runners.files import remove, write_json
+from schema.files import remove, write_json
 
 LEFT_OUT = (
     "args.json", "training_args.bin", "trainer_state.json", "optimizer*", "scheduler*", "scaler.pt", "rng_state*",

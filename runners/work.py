@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.digests import Digest
-from runners.files import read_json, remove, write_json
 from schema import components
+from schema.digests import Digest
+from schema.files import read_json, remove, write_json
 
 RECORD = "action.json"
 FORMAT = 1

@@ -66,13 +66,14 @@ class Parsed:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def read_source(path: Path, display: str, where: Span | None = None) -> Source:
+def read_source(path: Path, display: str, where: Span | None = None, limit: int = MAX_BYTES) -> Source:
     """Read a recipe file. Raises RecipeError when it cannot be read, is larger than 1 MiB or is not UTF-8.
 
-    `display` names the file in messages; `where` is the place that asked for the file, such as an `extends:`.
+    `display` names the file in messages; `where` is the place that asked for the file, such as an `extends:`;
+    `limit` is another number of bytes for another kind of file.
     """
     place = where or Span(display, 1, 1, 1, 1)
-    return Source(path, display, _decode(_read(path, display, place), display, place))
+    return Source(path, display, _decode(_read(path, display, place, limit), display, place))
 
 
 def parse(text: str, file: str) -> MapNode:
@@ -104,7 +105,7 @@ def _sorted(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
 # Bytes
 
 
-def _read(path: Path, display: str, place: Span) -> bytes:
+def _read(path: Path, display: str, place: Span, limit: int) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -112,11 +113,12 @@ def _read(path: Path, display: str, place: Span) -> bytes:
         if not stat.S_ISREG(mode):  # a pipe or a device could keep us waiting for ever
             raise RecipeError([Diagnostic("R0002", f"{display} is not a regular file", "", (place,))])
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise RecipeError([_unreadable(error, path, display, place)]) from None
-    if len(data) > MAX_BYTES:
-        raise RecipeError([Diagnostic("R0004", f"{display} is larger than 1 MiB", "is this a recipe?", (place,))])
+    if len(data) > limit:
+        message = f"{display} is larger than {limit >> 20} MiB"
+        raise RecipeError([Diagnostic("R0004", message, "is this a recipe?", (place,))])
     return data
 
 

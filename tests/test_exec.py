@@ -140,11 +140,11 @@ def test_other_versions_are_named_and_may_be_allowed(tmp_path: Path) -> None:
 def test_our_runners_must_be_those_compiled_with(tmp_path: Path) -> None:
     source = Path(__file__).parent.parent / "runners/watcher.py"
     right = hashlib.sha256(source.read_bytes()).hexdigest()
-    code = {"runners.watcher": right, "runners.digests": "0" * 64, "runners.gone": right}
+    code = {"runners.watcher": right, "schema.digests": "0" * 64, "runners.gone": right}
     done = project_with(tmp_path, WRITES, identity={"code": code}).run()
     assert done.returncode == 1
     assert "R0501" in done.stderr
-    assert "when runners.digests, runners.gone had other code" in done.stderr
+    assert "when schema.digests, runners.gone had other code" in done.stderr
 
 
 def test_machine_file_is_checked(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from exec_project import TARGET, below, cleaned_up, make, wait_for
 
-from runners import digests
-from runners.digests import Remembered, of_path
 from runners.machine import link_data
+from schema import digests
 from schema.diagnostics import RecipeError
+from schema.digests import Remembered, of_path
 from schema.machine import Machine
 
 

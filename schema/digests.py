@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.files import write_atomically
 from schema import components
+from schema.files import write_atomically
 
 CHUNK = 1 << 20
 # A file changed within the last moments may change again without a new time stamp: such a digest is not remembered.
