@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
+    "lock": "runners.commands.lock",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
     "fetch": "runners.commands.fetch",

@@ -22,23 +22,35 @@ from compiler.write import (
 from schema.console import FINDINGS, chosen, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Loaded, load
+from schema.pins import findings
 
 
-def run(files: Sequence[Path], check: bool = False, out: Path | None = None, sets: Sequence[str] = ()) -> int:
+def run(
+    files: Sequence[Path],
+    check: bool = False,
+    out: Path | None = None,
+    sets: Sequence[str] = (),
+    locked: bool = False,
+) -> int:
     """Compile recipes, or all of the project when none is named; the exit code.
 
     Args:
         check: Write nothing, and find what is stale.
         out: Write below this folder instead of the project's.
         sets: `a.b=c` assignments on top of every instance.
+        locked: Refuse what its lock does not pin.
     """
     sources: dict[str, str] = {}
     found: list[Diagnostic] = []
+    pinned = True
     for file in chosen(files):
         try:
             loaded = load(file, sources, sets)
             plans = compiled(loaded)
             found += [warning for plan in plans for warning in plan.diagnostics]
+            pinned = pinned and all(plan.pinned for plan in plans)
+            if locked:
+                refuse_unpinned(loaded)
             place = out or loaded.root
             found += find_stale(place, loaded, plans) if check else _write(place, loaded, plans)
         except RecipeError as error:
@@ -48,9 +60,18 @@ def run(files: Sequence[Path], check: bool = False, out: Path | None = None, set
         return FINDINGS
     if check:
         print("compiled files are up to date")
-    else:
+    elif not pinned:
         print("not pinned: without a lock the hash says what was asked for, not which bytes were used")
     return 0
+
+
+def refuse_unpinned(loaded: Loaded) -> None:
+    """Errors: RecipeError R0704 there is no lock, R0702 and R0703 it does not cover the recipe."""
+    if loaded.lock is None:
+        message = f"`{loaded.file}` has no lock, so nothing says which bytes its names stand for"
+        raise RecipeError([Diagnostic("R0704", message, f"run `recipe lock {loaded.file}`, and commit what it writes")])
+    if lacks := list(findings(loaded.file, loaded.instances, loaded.lock, "error")):
+        raise RecipeError(lacks)
 
 
 def compiled(loaded: Loaded) -> list[Plan]:

@@ -42,13 +42,14 @@ def explain(plan: Plan) -> dict[str, Explained]:
 def of_recipe(plan: Plan) -> dict[str, str | None]:
     """The components of a whole recipe: its intent, and those of all stages together."""
     stages = {stage.name: components(stage.identity) for stage in plan.stages}
+    pins = {name: found["lock"] for name, found in stages.items() if found["lock"]}
     parts = {part: digest({name: found[part] for name, found in stages.items()}) for part in (*APART, "launch")}
     return {
         "intent": plan.intent,
         "launch": parts["launch"],
         "code": parts["code"],
         "toolchain": parts["toolchain"],
-        "lock": None,
+        "lock": digest(pins) if pins else None,
         "inputs": digest(
             {stage.name: {given.role: _from(plan, given) for given in stage.inputs} for stage in plan.stages}
         ),
@@ -58,7 +59,7 @@ def of_recipe(plan: Plan) -> dict[str, str | None]:
 def _from(plan: Plan, given: Input) -> Json:
     """Where an input comes from, by the name of its stage: what that stage does is in its own components."""
     if given.stage is None:
-        return {"unpinned": given.pinned}
+        return given.lock or {"unpinned": given.pinned}
     return {"product": given.path.removeprefix(f"{plan.outputs}/")}
 
 
@@ -82,10 +83,10 @@ def _intent(plan: Plan, planned: StagePlan) -> str:
     recipe = plan.instance.recipe
     named = {use.name for use in planned.stage.uses}
     said = {
-        "stage": planned.stage.model_dump(mode="json", by_alias=True, exclude={"description"}),
+        "stage": planned.stage.model_dump(mode="json", by_alias=True, exclude={"description"}, exclude_none=True),
         "seed": recipe.seed,
         "hardware": recipe.hardware.model_dump(mode="json") if planned.model else None,
-        "models": {n: m.model_dump(mode="json") for n, m in recipe.models.items() if n in named},
-        "datasets": {n: d.model_dump(mode="json") for n, d in recipe.datasets.items() if n in named},
+        "models": {n: m.model_dump(mode="json", exclude_none=True) for n, m in recipe.models.items() if n in named},
+        "datasets": {n: d.model_dump(mode="json", exclude_none=True) for n, d in recipe.datasets.items() if n in named},
     }
     return digest({"tag": STAGE_INTENT_TAG, **said})

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from schema.diagnostics import Diagnostic
 from schema.load import Instance
+from schema.lock import Lock, Locked
 from schema.models import ModelSpec
 from schema.stage import Stage
 
@@ -98,6 +99,8 @@ class Input:
     stage: str | None = None
     pinned: Json = None
     """What stands for the content of an outside input until a lock gives its digest."""
+    lock: Mapping[str, str] | None = None
+    """What stands for the content of an outside input by the lock: the `sha256` of its bytes, or of the `code` that makes it."""
     dependencies: tuple[str, ...] = ()
     """The files and folders that DVC watches for it."""
 
@@ -187,6 +190,9 @@ class Plan:
     recipe_hash: str = ""
     intent: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    locked: Locked | None = None
+    pinned: bool = False
+    """Whether the lock says what everything is that the recipe names, and was written for these tools."""
 
     @property
     def label(self) -> str:
@@ -202,6 +208,11 @@ class Plan:
     def outputs(self) -> str:
         """The folder of the results, relative to the root."""
         return f"outputs/{self.label}"
+
+    @property
+    def lock(self) -> Lock | None:
+        """What the names of the recipe resolved to."""
+        return self.locked.lock if self.locked else None
 
     def stage(self, name: str) -> StagePlan:
         """A stage by its name."""

@@ -9,7 +9,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,6 +39,8 @@ class Stage:
     identity: Mapping[str, Any]
     downloads: tuple[Mapping[str, Any], ...] = ()
     intent: str | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Role of an input → the sha256 that the lock gives for it."""
 
     @property
     def own(self) -> str:
@@ -86,6 +88,7 @@ def _stage(root: Path, folder: Path, name: str, manifest: dict[str, Any], identi
         identity=identity,
         downloads=tuple(manifest.get("downloads", ())),
         intent=manifest.get("intent"),
+        pins=dict(stage.get("pins", {})),
     )
 
 

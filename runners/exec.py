@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runners import checkpoints, compiled, failures, handover, machine, processes, records, supervise, work
@@ -65,6 +65,7 @@ def run(stage: Stage, force: bool, control: Control) -> None:
         _end_leftovers(folder)
         _fetch_missing(stage, control)
         inputs = _inputs(stage, control)
+        _check_pins(stage, inputs)
         action = work.action(stage.identity, inputs)
         out = stage.root / stage.out
         remove(out / records.NAME)
@@ -117,6 +118,13 @@ def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:
         raise RecipeError([failures.missing_input(stage.title, path, stage.recipe_file) for path in missing])
     cache = stage.root / ".recipe" / "cache"
     return {role: Remembered(cache, stage.root / path, control.check).digest() for role, path in stage.inputs.items()}
+
+
+def _check_pins(stage: Stage, inputs: Mapping[str, Digest]) -> None:
+    """What the stage reads has the bytes that the lock names. Errors: RecipeError with each input that has others."""
+    wrong = [role for role, sha256 in stage.pins.items() if inputs[role].sha256 != sha256]
+    if wrong:
+        raise RecipeError([failures.other_bytes(stage, role, inputs[role].sha256) for role in wrong])
 
 
 def _launch(

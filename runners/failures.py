@@ -113,6 +113,17 @@ def _free(place: Path) -> int:
     return shutil.disk_usage(place).free >> 20
 
 
+def other_bytes(stage: Stage, role: str, found: str) -> Diagnostic:
+    """What a stage reads is not what the lock of its recipe names."""
+    path, pinned = stage.inputs[role], stage.pins[role]
+    message = f"{stage.title} is pinned to other bytes of {path}: {pinned[:12]} by its lock, {found[:12]} here"
+    if path.startswith(".recipe/"):
+        help = f"remove {path} and fetch it again: `recipe fetch {stage.recipe_file}`"
+    else:
+        help = f"bring the data back, or pin what is there now: `recipe lock {stage.recipe_file}`, then compile"
+    return Diagnostic("R0513", message, help=help)
+
+
 def missing_input(stage: str, path: str, recipe: str) -> Diagnostic:
     """What a stage reads and is not there; `recipe` is the file it was compiled from."""
     if path.startswith(".recipe/models/"):

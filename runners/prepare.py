@@ -39,10 +39,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runners.prepare", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the data set, as JSON")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the prepared data goes")
+    parser.add_argument("--prompt", type=Path, metavar="FILE", help="a text with the user's message")
     options = parser.parse_args(argv)
-    report = prepare(json.loads(options.config.read_bytes()), options.to, Path.cwd())
+    config = json.loads(options.config.read_bytes())
+    if options.prompt is not None:
+        config["prompt"] = _prompt(options.prompt)
+    report = prepare(config, options.to, Path.cwd())
     print(summary(report))
     return 0
+
+
+def _prompt(path: Path) -> str:
+    """The text of a file, without the line end that editors add. Errors: RecipeError R0620 when there is none."""
+    try:
+        text = path.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise RecipeError([Diagnostic("R0620", f"{path} is not UTF-8", "save it as UTF-8")]) from None
+    if not text.strip():
+        raise RecipeError([Diagnostic("R0620", f"{path} holds no prompt", "write what the model is asked")])
+    return text
 
 
 def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any]:

@@ -192,12 +192,24 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0307", message, f"write `task: {wanted}` in `{use.name}`", spans)
 
 
+def one_prompt(context: Context) -> Iterator[Diagnostic]:
+    """R0316: the prompt stands in the recipe or in a file."""
+    for name, dataset in context.recipe.datasets.items():
+        if dataset.prompt is not None and dataset.prompt_file is not None:
+            places = (context.at("datasets", name, "prompt_file"), context.at("datasets", name, "prompt"))
+            message = "`prompt` and `prompt_file` both say what the model is asked"
+            yield Diagnostic("R0316", message, "keep one of them", places)
+
+
 def paths_stay_inside(context: Context) -> Iterator[Diagnostic]:
     """R0311, R0312: a path is inside the project, or absolute and declared."""
     for name, dataset in context.recipe.datasets.items():
         if isinstance(dataset, LocalDataset):
             declared = "add `external: true`"
             yield from _path(dataset.path, dataset.external, declared, context.at("datasets", name, "path"))
+        if dataset.prompt_file is not None:
+            where = context.at("datasets", name, "prompt_file")
+            yield from _path(dataset.prompt_file, False, "copy it into the project", where)
     for name, model in context.recipe.models.items():
         if model.path is not None:
             linked = "link it into the project"
@@ -241,5 +253,6 @@ RULES: tuple[Rule, ...] = (
     sources_agree,
     pictures_have_one_folder,
     tasks_agree,
+    one_prompt,
     paths_stay_inside,
 )

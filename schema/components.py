@@ -13,7 +13,11 @@ from typing import Any
 import rfc8785
 
 APART = ("code", "toolchain")
-"""Parts of an identity document that are components of their own. All others together are the launch."""
+"""Parts of an identity document that are components of their own. All others together, without the pins, are the launch."""
+
+
+PINS = "pins"
+"""The part that a lock gives: role of an input → what stands for its bytes."""
 
 
 def digest(document: Any) -> str:
@@ -23,5 +27,6 @@ def digest(document: Any) -> str:
 
 def components(identity: Mapping[str, Any]) -> dict[str, str | None]:
     """Component → digest. Two documents are equal exactly when all components are; `lock` is null where nothing is pinned."""
-    launch = {name: part for name, part in identity.items() if name not in APART}
-    return {"launch": digest(launch), **{name: digest(identity.get(name, {})) for name in APART}, "lock": None}
+    launch = {name: part for name, part in identity.items() if name not in (*APART, PINS)}
+    pins = digest(identity[PINS]) if PINS in identity else None
+    return {"launch": digest(launch), **{name: digest(identity.get(name, {})) for name in APART}, "lock": pins}

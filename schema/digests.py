@@ -36,12 +36,13 @@ class Digest:
         return asdict(self)
 
 
-def of_file(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
+def of_file(path: Path, read: Callable[[int], None] = lambda size: None) -> str:
+    """The sha256 of a file's bytes, in hex; `read` is told how many bytes were read since it was told last."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
+            read(len(chunk))
     return digest.hexdigest()
 
 
@@ -79,12 +80,19 @@ def of_path(path: Path, file_digest: Callable[[Path], str] = of_file) -> Digest:
 class Remembered:
     """The digest of one path, with a table {file: [size, mtime, ctime, inode, sha256]} in a cache folder (times in ns).
 
-    `tick` is called before each file, so that reading much data can be interrupted.
+    `tick` is called before each file, so that reading much data can be interrupted, and `read` with numbers of bytes.
     """
 
-    def __init__(self, cache: Path, path: Path, tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        path: Path,
+        tick: Callable[[], None] = lambda: None,
+        read: Callable[[int], None] = lambda size: None,
+    ) -> None:
         self.path = path
         self.tick = tick
+        self.read = read
         name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:24]
         self.table_file = cache / "digests" / f"{name}.json"
         self.known = self._load()
@@ -112,10 +120,11 @@ class Remembered:
         name = os.path.relpath(path, self.path)
         known = self.known.get(name)
         if isinstance(known, list) and known[:-1] == stamp:
+            self.read(status.st_size)
             self.current[name] = known
             return str(known[-1])
         started = time.time()
-        sha256 = of_file(path)
+        sha256 = of_file(path, self.read)
         if max(status.st_mtime, status.st_ctime) + SETTLED_SECONDS < started:
             self.current[name] = [*stamp, sha256]
         return sha256

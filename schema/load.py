@@ -10,6 +10,7 @@ from pathlib import Path
 from schema.checks import check
 from schema.compose import assignment, instance, join_bases, overlays
 from schema.diagnostics import Diagnostic, RecipeError, Span
+from schema.lock import Locked, lock_of, read_lock
 from schema.recipe import Recipe
 from schema.shape import validate
 from schema.source import read_source, scan
@@ -41,12 +42,16 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A recipe file: its instances, the plain recipe first, and the files it was read from, relative to the root."""
+    """A recipe file: its instances, the plain recipe first, and the files it was read from, relative to the root.
+
+    `lock` is what its names resolved to, where that was written down.
+    """
 
     root: Path
     file: str
     files: tuple[str, ...]
     instances: tuple[Instance, ...]
+    lock: Locked | None = None
 
     def instance(self, variant: str | None) -> Instance:
         """One instance by its name.
@@ -102,11 +107,25 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
         except RecipeError as error:
             errors += error.diagnostics
     errors += _same_folders(tree, found)
+    lock = _lock(path, files)
     if errors:
         raise RecipeError(_in_order(errors))
     root = project_root(path)
-    relative = [Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in files.order]
-    return Loaded(root, relative[-1], tuple(sorted(set(relative))), tuple(found))
+    read = [*files.order, lock.file] if lock else files.order
+    relative = {file: Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in read}
+    return Loaded(root, relative[str(path)], tuple(sorted(set(relative.values()))), tuple(found), lock)
+
+
+def _lock(path: Path, files: _Files) -> Locked | None:
+    """The lock beside a recipe, where there is one; what is wrong with it joins the other errors."""
+    place = lock_of(path)
+    if place == path or not place.is_file():
+        return None
+    try:
+        return read_lock(place, str(place), files.texts)
+    except RecipeError as error:
+        files.errors += error.diagnostics
+        return None
 
 
 def _same_folders(tree: MapNode, instances: Sequence[Instance]) -> Iterator[Diagnostic]:

@@ -15,6 +15,7 @@ local:
 `version` changes when an old program would misread the file, `revision` when it would only miss something.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ VERSION = 1
 REVISION = 1
 SUFFIX = ".lock"
 MAX_BYTES = 16 << 20
+_NUMBER = re.compile(r"[0-9]+e[0-9]+")
 HEAD = "# What the names in {recipe} resolved to. Written by `recipe lock`; commit it, and do not edit it.\n"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -109,7 +111,7 @@ class Lock(Entry):
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A lock that was read, and where its facts stand. `file` is relative to the project's root."""
+    """A lock that was read, and where its facts stand. `file` is its name in messages."""
 
     lock: Lock
     file: str
@@ -207,6 +209,14 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(
     _Line, lambda dumper, line: dumper.represent_mapping("tag:yaml.org,2002:map", line.items(), flow_style=True)
 )
+
+
+def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """A text, in quotes where YAML 1.2 reads a number and 1.1 does not: `12e4567` may be a commit."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if _NUMBER.fullmatch(text) else None)
+
+
+_Dumper.add_representer(str, _string)
 
 
 def text_of(lock: Lock, recipe: str) -> str:

@@ -13,6 +13,9 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 from compiling import plans, project
+from vector_recipes import LOCK
+
+from schema import pins
 
 HERE = Path(__file__).parent / "vectors"
 
@@ -32,7 +35,8 @@ def injected():
     """Code and packages that are always the same: neither a refactoring nor an upgrade is a hash that moved."""
     identity = sys.modules["compiler.passes.identity"]
     code = mock.patch.object(identity, "digests", lambda modules: {module: _fixed(module) for module in modules})
-    with code, mock.patch.object(identity, "packages", lambda *names: dict.fromkeys(names, "1.0")):
+    maker = mock.patch.object(pins, "maker", lambda: _fixed(pins.MAKER))
+    with code, maker, mock.patch.object(identity, "packages", lambda *names: dict.fromkeys(names, "1.0")):
         yield
 
 
@@ -42,8 +46,12 @@ def _fixed(module):
 
 def keys(text):
     """Label of an instance → its recipe hash, and stage → digest of its identity document, then its key."""
+    recipe, _, lock = text.partition(LOCK)
     with TemporaryDirectory() as folder, injected():
-        found = plans(project(Path(folder), vector=text) / "vector.yaml")
+        recipes = project(Path(folder), vector=recipe)
+        if lock:
+            (recipes / "vector.lock").write_text(lock, encoding="utf-8")
+        found = plans(recipes / "vector.yaml")
     return {
         label: {"hash": plan.recipe_hash, "stages": {stage.name: [stage.own, stage.key] for stage in plan.stages}}
         for label, plan in found.items()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.code import PACKAGE, TREE, closure, digests
+from schema.code import PACKAGE, TREE, closure, digests
 
 MODULES = sorted(
     ".".join(path.relative_to(TREE).with_suffix("").parts).removesuffix(".__init__")
@@ -44,6 +44,6 @@ def test_a_digest_is_of_the_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / PACKAGE).mkdir()
     (tmp_path / PACKAGE / "windows.py").write_bytes(b"x = 1\r\n")
     (tmp_path / PACKAGE / "unix.py").write_bytes(b"x = 1\n")
-    monkeypatch.setattr("compiler.code.TREE", tmp_path)
+    monkeypatch.setattr("schema.code.TREE", tmp_path)
     found = digests([f"{PACKAGE}.windows", f"{PACKAGE}.unix"])
     assert found[f"{PACKAGE}.windows"] == found[f"{PACKAGE}.unix"]

@@ -32,8 +32,8 @@ def compiled_cases(tmp_path_factory):
     found = {}
     for case in CASES:
         recipes = project(root)
-        for file in case.glob("*.yaml"):
-            name = f"{case.name}.yaml" if file.name == "recipe.yaml" else file.name
+        for file in (*case.glob("*.yaml"), *case.glob("*.lock")):
+            name = f"{case.name}{file.suffix}" if file.stem == "recipe" else file.name
             shutil.copy(file, recipes / name)
         with without_code():
             found[case.name] = files(recipes / f"{case.name}.yaml")

@@ -58,6 +58,7 @@ UNSAID_RULES = {
     "packages_are_locked": "R0314",
     "sources_agree": "R0308",
     "tasks_agree": "R0307",
+    "one_prompt": "R0316",
     "paths_stay_inside": "R0311, R0312",
     "pictures_have_one_folder": "R0313",
 }

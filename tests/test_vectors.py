@@ -140,8 +140,8 @@ def test_what_is_recorded_is_digests():
     ("table", "families"),
     [
         ("SFT_DEFAULTS", set(FAMILIES)),
-        ("INFER_DEFAULTS", {"engine", "stages"}),
-        ("EXPORT_DEFAULTS", {"stages"}),
+        ("INFER_DEFAULTS", {"engine", "locked", "stages"}),
+        ("EXPORT_DEFAULTS", {"locked", "stages"}),
     ],
 )
 def test_a_default_that_changes_is_noticed(table, families):

@@ -7,6 +7,10 @@ recorded keep the text they were recorded with.
 import itertools
 import json
 
+from schema.lock import LockedFile, digest_of
+
+LOCK = "\n# vector.lock\n"
+"""What stands between a recipe and its lock."""
 TEXT = {"id": "Qwen/Qwen2.5-0.5B-Instruct"}
 VISION = {"id": "Qwen/Qwen2-VL-2B-Instruct"}
 TINY = {"id": "tiny/qwen2-vl", "dtype": "float32"}
@@ -253,6 +257,58 @@ def _products():
             )
 
 
+def _locked():
+    """Recipes with a lock, which stands below them: what is pinned counts, and where it comes from does not."""
+    sft = recipe()
+    sources = {"modelscope": ("master", "a" * 40), "huggingface": ("main", "b" * 40)}
+    for number in range(3):
+        yield f"model-{number}", locked(sft, models={TEXT["id"]: asset(number)})
+    yield "model-sources", locked(sft, models={TEXT["id"]: asset(0, **sources)})
+    yield "model-files", locked(sft, models={TEXT["id"]: asset(0, ("config.json", "model.safetensors"))})
+    for number in range(3):
+        yield f"data-{number}", locked(sft, local={"data/chat.jsonl": local(number)})
+    yield "data-tree", locked(sft, local={"data/chat.jsonl": local(0, "tree")})
+    both = {"models": {TEXT["id"]: asset(0)}, "local": {"data/chat.jsonl": local(0)}}
+    yield "both", locked(sft, **both)
+    yield "both-toolchain", locked(sft, **both, toolchain={"torch": "2.10"})
+    yield "something-else", locked(sft, models={"someone/else": asset(0)})
+    revision = recipe(model=TEXT | {"revision": "v1.0"})
+    yield "revision", locked(revision, models={f"{TEXT['id']}@v1.0": asset(0)})
+    yield "revision-not-locked", locked(revision, models={TEXT["id"]: asset(0)})
+    yield "path", locked(recipe(model=TEXT | {"path": "models/qwen"}), local={"models/qwen": local(4, "tree")})
+    tiny = recipe(model=TINY, hardware={"gpus": 0})
+    yield "tiny", locked(tiny, built={"tiny/qwen2-vl": {"code": "1" * 64}})
+    yield "tiny-stale", locked(tiny, built={"tiny/qwen2-vl": {"code": "2" * 64}})
+    columns = {"prompt": "instruction", "answer": "output"}
+    hub = {"kind": "hub", "id": "AI-ModelScope/alpaca-gpt4-data-zh", "columns": columns}
+    yield "hub", locked(recipe(rows=hub), datasets={hub["id"]: asset(5, ("train.jsonl",))})
+    asked = recipe(rows=CHAT | {"prompt_file": "prompts/ask.txt"})
+    yield "prompt", asked
+    yield "prompt-locked", locked(asked, local={"prompts/ask.txt": local(6)})
+    merged = {"train": TRAIN, "merged": {"kind": "merge", "adapter": "train"}, "answers": ANSWERS | {"model": "merged"}}
+    yield "merged", locked(recipe(stages=merged), **both)
+
+
+def locked(document, **sections):
+    """A recipe and its lock as one text."""
+    return text(document) + LOCK + text({"version": 1, "revision": 1} | sections)
+
+
+def asset(number, paths=("config.json",), **sources):
+    """A model or data set whose files have made-up digests."""
+    files = {path: {"size": 1, "sha256": f"{number:x}{at:x}" * 32} for at, path in enumerate(paths)}
+    sources = sources or {"modelscope": ("master", "c" * 40)}
+    return {
+        "sha256": digest_of({path: LockedFile(**file) for path, file in files.items()}),
+        "sources": {h: {"repo": "a/b", "requested": r, "commit": c} for h, (r, c) in sources.items()},
+        "files": files,
+    }
+
+
+def local(number, kind="file"):
+    return {"kind": kind, "files": 1, "size": 1, "sha256": f"{number:x}" * 64}
+
+
 FAMILIES = {
     "models": _models,
     "tuners": _tuners,
@@ -262,9 +318,13 @@ FAMILIES = {
     "data": _data,
     "stages": _stages,
     "products": _products,
+    "locked": _locked,
 }
 
 
 def recipes():
     """Family → case → text."""
-    return {family: {case: text(document) for case, document in cases()} for family, cases in FAMILIES.items()}
+    return {
+        family: {case: found if isinstance(found, str) else text(found) for case, found in cases()}
+        for family, cases in FAMILIES.items()
+    }

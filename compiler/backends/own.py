@@ -8,7 +8,7 @@ from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, Ou
 from schema.datasets.hub import HubDataset
 from schema.stages import Classify, Evaluate, Prepare, Stage
 
-APART = ("prompt", "system", "split", "hub")
+APART = ("prompt", "prompt_file", "system", "split", "hub")
 """Fields that the configuration has elsewhere, and the hub: the same data comes from any."""
 
 RESULT = OutputPath("result")
@@ -22,7 +22,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     dataset = recipe.datasets[planned.stage.dataset]
     described = dataset.model_dump(mode="json")
     if isinstance(dataset, HubDataset):
-        described["path"] = dataset.folder
+        described["path"] = planned.input("dataset").path
     config: dict[str, Json] = {
         "dataset": {k: v for k, v in described.items() if k not in APART},
         "prompt": dataset.prompt,
@@ -35,7 +35,10 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     if len(counts) == 1:
         config["classes"] = counts.pop()  # what the data is checked against, before anything trains
     file = FilePath("prepare", f"{plan.pipeline}/{planned.name}.prepare.json")
-    command = Command(("python", "-m", "runners.prepare"), {"config": file, "to": RESULT})
+    options: dict[str, Value] = {"config": file, "to": RESULT}
+    if dataset.prompt_file is not None:
+        options["prompt"] = InputPath("prompt", dataset.prompt_file)
+    command = Command(("python", "-m", "runners.prepare"), options)
     names = [f"{split}.jsonl" for split in dataset.split.names] + ["classes.json", "report.json"]
     if dataset.draws:
         names.append("images")

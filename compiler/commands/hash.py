@@ -40,7 +40,9 @@ def hash(
         print(plan.recipe_hash)
         for stage in plan.stages if stages else ():
             print(f"{stage.key}  {stage.name}")
-    typer.echo("not pinned: there is no lock, so this names what was asked for, not which bytes were used", err=True)
+    if not plan.pinned:
+        why = f"{plan.locked.file} does not cover it" if plan.locked else "there is no lock"
+        typer.echo(f"not pinned: {why}, so this names what was asked for, not which bytes were used", err=True)
 
 
 def _document(plan: Plan, explained: bool) -> Json:
@@ -48,7 +50,7 @@ def _document(plan: Plan, explained: bool) -> Json:
         "format_version": 1,
         "recipe_hash": plan.recipe_hash,
         "intent": plan.intent,
-        "pinned": False,
+        "pinned": plan.pinned,
         "stages": {stage.name: stage.key for stage in plan.stages},
     }
     if explained:
@@ -89,4 +91,5 @@ def _input(content: Json, maker: str | None) -> str:
     """`0f3c… data/train.jsonl` of another stage, or what stands for the content of something outside."""
     if maker is not None:
         return f"{content['stage']}  {maker}/{content['part']}"
-    return "unpinned " + json.dumps(content["unpinned"], ensure_ascii=False)
+    ((state, what),) = content.items()
+    return f"{state} {what if isinstance(what, str) else json.dumps(what, ensure_ascii=False)}"

@@ -57,7 +57,7 @@ def _head(console: Console, plan: Plan, variants: list[str]) -> None:
         )
     if variants:
         line(f"variants  {', '.join(variants)}")
-    line(f"hash      {plan.recipe_hash}  not pinned\n")
+    line(f"hash      {plan.recipe_hash}{'' if plan.pinned else '  not pinned'}\n")
 
 
 def _count(number: int, what: str) -> str:

@@ -11,6 +11,7 @@ from compiler.passes.keys import keys
 from compiler.passes.launch import launch
 from compiler.passes.models import models
 from compiler.passes.order import order
+from compiler.passes.pins import pins
 from compiler.plan import Plan
 from schema.diagnostics import RecipeError
 from schema.load import Loaded
@@ -19,6 +20,7 @@ Pass = Callable[[Plan], Plan]
 
 PASSES: tuple[Pass, ...] = (
     order,  # stages after what they use, with their inputs
+    pins,  # whether the lock covers them
     models,  # what each model is for the engine
     batch,  # accumulation from the global batch
     launch,  # commands, environment and files, by the backend
@@ -39,7 +41,7 @@ def build(loaded: Loaded, variant: str | None = None, passes: Sequence[Pass] = P
         RecipeError: there is no such variant, or a pass found errors.
     """
     instance = loaded.instance(variant)
-    plan = Plan(instance, loaded.file, loaded.files, diagnostics=instance.findings)
+    plan = Plan(instance, loaded.file, loaded.files, diagnostics=instance.findings, locked=loaded.lock)
     for step in passes:
         plan = step(plan)
         if step is check and any(diagnostic.severity == "error" for diagnostic in plan.diagnostics):

@@ -1,7 +1,7 @@
-"""What decides a stage's result: its normalised launch, generated files, our own code and the toolchain.
+"""What decides a stage's result: its normalised launch, generated files, pinned inputs, our own code and the toolchain.
 
 The document holds no name of a recipe or stage, no place, and no key of another stage: two launches that cannot differ in
-their result have equal documents. An input is named by its role.
+their result have equal documents. An input is named by its role, and by its bytes where a lock says which they are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from compiler.code import digests
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
 from compiler.plan import (
     Command,
@@ -24,6 +23,7 @@ from compiler.plan import (
     Value,
     is_place,
 )
+from schema.code import digests
 from schema.signature import Signature, load, packages, resolve
 
 FORMAT = 1
@@ -58,6 +58,7 @@ def identity(plan: Plan) -> Plan:
 
 def _document(stage: StagePlan) -> Json:
     launch = stage.launch
+    pins = {given.role: dict(given.lock) for given in stage.inputs if given.lock}
     return {
         "format": FORMAT,
         "kind": stage.kind,
@@ -65,6 +66,7 @@ def _document(stage: StagePlan) -> Json:
         "env": {k: v for k, v in launch.env.items() if k not in IGNORED_ENVIRONMENT},
         "files": dict(launch.files),
         "inputs": [given.role for given in stage.inputs],
+        **({"pins": pins} if pins else {}),
         "code": digests(launch.runners),
         "toolchain": _toolchain(stage),
     }

@@ -3,7 +3,7 @@
 own         = sha256(JCS(<stage>.json))
 stage key   = sha256(JCS({tag, own, inputs: {role: upstream key or pinned content}}))
 recipe hash = sha256(JCS({tag, stages: {name: stage key}}))
-intent      = sha256(JCS(the recipe with its defaults, without what is only said to readers))
+intent      = sha256(JCS(the recipe with its defaults, without nulls and what is only said to readers))
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def inputs(stage: StagePlan, done: Mapping[str, StagePlan]) -> dict[str, Json]:
 
 def _content(given: Input, done: Mapping[str, StagePlan]) -> Json:
     if given.stage is None:
-        return {"unpinned": given.pinned}
+        return given.lock or {"unpinned": given.pinned}
     key = done[given.stage].key
     return {"stage": key, "part": given.path.removeprefix(f"{done[given.stage].out}/")}
 
 
 def _intent(plan: Plan) -> str:
     said_to_readers = {"description", "variants", "axes", "extends"}
-    recipe = plan.instance.recipe.model_dump(mode="json", by_alias=True, exclude=said_to_readers)
+    recipe = plan.instance.recipe.model_dump(mode="json", by_alias=True, exclude=said_to_readers, exclude_none=True)
     for stage in recipe["stages"].values():
         del stage["description"]
     return digest({"tag": INTENT_TAG, "recipe": recipe})

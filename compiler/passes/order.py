@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
 from compiler.plan import Input, Plan, StagePlan
+from schema.datasets import Dataset
 from schema.datasets.base import LocalDataset
 from schema.datasets.hub import HubDataset
+from schema.lock import Asset, Built, Local
+from schema.pins import content, dataset_folder, model_folder, of_hub, of_model
 from schema.recipe import Recipe
 from schema.stage import Stage, Use
-from schema.stages import Evaluate, Predict
+from schema.stages import Evaluate, Predict, Prepare
 
 PRODUCTS = {"model": "model", "adapter": "model", "predictions": "predictions.jsonl"}
 """What a stage hands over → its path in the stage's folder."""
@@ -34,12 +37,14 @@ def _stage(plan: Plan, name: str, stage: Stage) -> StagePlan:
 
 
 def _implied(plan: Plan, recipe: Recipe, stage: Stage) -> Iterator[Input]:
-    """What a stage reads besides its references: the base of an adapter, and the names of the classes."""
+    """What a stage reads besides its references: the base of an adapter, a prompt in a file, and the names of the classes."""
     for use in stage.uses:
         used = recipe.stages.get(use.name)
         if used is not None and used.gives == "adapter":
             below = next(u for u in used.uses if u.role == "model")
             yield replace(_input(plan, recipe, below), role="base")
+    if isinstance(stage, Prepare) and (prompt := recipe.datasets[stage.dataset].prompt_file):
+        yield _file(plan, "prompt", prompt, "file")
     rows = stage.data if isinstance(stage, Predict) else None
     if isinstance(stage, Evaluate):
         predictions = recipe.stages[stage.predictions]
@@ -55,10 +60,15 @@ def _input(plan: Plan, recipe: Recipe, use: Use) -> Input:
     if use.name in recipe.stages and "datasets" not in use.accepts:
         return _product(plan, recipe.stages[use.name], use)
     if "datasets" in use.accepts:
-        return _dataset(recipe, use)
+        return _dataset(plan, recipe.datasets[use.name], use.role)
     spec = recipe.models[use.name]
-    pinned = {"model": spec.path or spec.id, "revision": spec.revision}
-    return Input(use.role, spec.folder, pinned=pinned, dependencies=(spec.path,) if spec.path else ())
+    return Input(
+        use.role,
+        model_folder(spec, plan.lock),
+        pinned={"model": spec.path or spec.id, "revision": spec.revision},
+        lock=_content(of_model(spec, plan.lock)),
+        dependencies=(spec.path,) if spec.path else (),
+    )
 
 
 def _product(plan: Plan, stage: Stage, use: Use) -> Input:
@@ -67,10 +77,21 @@ def _product(plan: Plan, stage: Stage, use: Use) -> Input:
     return Input(use.role, path, stage=use.name, dependencies=(path,))
 
 
-def _dataset(recipe: Recipe, use: Use) -> Input:
-    dataset = recipe.datasets[use.name]
+def _dataset(plan: Plan, dataset: Dataset, role: str) -> Input:
     if isinstance(dataset, LocalDataset):
-        return Input(use.role, dataset.path, pinned={"data": dataset.path}, dependencies=(dataset.path,))
+        return _file(plan, role, dataset.path, "data")
     if isinstance(dataset, HubDataset):
-        return Input(use.role, dataset.folder, pinned={"data": dataset.id, "revision": dataset.revision})
-    return Input(use.role, "", pinned={"data": dataset.kind})
+        pinned = {"data": dataset.id, "revision": dataset.revision}
+        pin = of_hub(dataset, plan.lock)
+        return Input(role, dataset_folder(dataset, plan.lock), pinned=pinned, lock=_content(pin))
+    return Input(role, "", pinned={"data": dataset.kind})
+
+
+def _file(plan: Plan, role: str, path: str, what: str) -> Input:
+    """A file or folder of the project."""
+    pin = plan.lock.local.get(path) if plan.lock else None
+    return Input(role, path, pinned={what: path}, lock=_content(pin), dependencies=(path,))
+
+
+def _content(pin: Asset | Built | Local | None) -> Mapping[str, str] | None:
+    return content(pin) if pin else None

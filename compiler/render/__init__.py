@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 from compiler.plan import Json, Plan, StagePlan
 from compiler.render.dvc import pipeline_yaml
 from compiler.render.script import script
 from schema.datasets.hub import HubDataset
+from schema.lock import Asset, Built, Local, lock_of
+from schema.models import ModelSpec
+from schema.pins import dataset_folder, model_folder, of_hub, of_model
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -37,7 +41,8 @@ def _manifest(plan: Plan, files: dict[str, str]) -> Json:
         "recipe": {"name": recipe.name, "variant": plan.instance.variant, "file": plan.file},
         "recipe_hash": plan.recipe_hash,
         "intent": plan.intent,
-        "pinned": False,
+        "pinned": plan.pinned,
+        "lock": plan.locked and lock_of(Path(plan.file)).as_posix(),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
         "downloads": _downloads(plan),
         "stages": {stage.name: _stage(stage) for stage in plan.stages},
@@ -51,21 +56,28 @@ def _stage(stage: StagePlan) -> Json:
         "out": stage.out,
         "outs": [output.name for output in stage.outputs],
         "inputs": {given.role: given.path for given in stage.inputs if given.path},
+        "pins": {g.role: g.lock["sha256"] for g in stage.inputs if g.lock and "sha256" in g.lock},
         "checkpoints": "transformers" if stage.resumes else None,
     }
 
 
 def _downloads(plan: Plan) -> list[Json]:
     """What has to stand in the project before the stages run, and where it comes from."""
-    recipe = plan.instance.recipe
+    recipe, lock = plan.instance.recipe, plan.lock
     models = [
-        {"kind": "model", "id": spec.id, "hub": spec.hub, "revision": spec.revision, "to": spec.folder}
+        _download("model", spec, model_folder(spec, lock), of_model(spec, lock))
         for spec in recipe.models.values()
         if spec.path is None
     ]
     datasets = [
-        {"kind": "dataset", "id": d.id, "hub": d.hub, "revision": d.revision, "to": d.folder}
-        for d in recipe.datasets.values()
-        if isinstance(d, HubDataset)
+        _download("dataset", dataset, dataset_folder(dataset, lock), of_hub(dataset, lock))
+        for dataset in recipe.datasets.values()
+        if isinstance(dataset, HubDataset)
     ]
     return [*models, *datasets]
+
+
+def _download(kind: str, of: ModelSpec | HubDataset, folder: str, pin: Asset | Built | Local | None) -> Json:
+    """One download; the lock has the files of a pinned one, under this digest."""
+    pinned = {"sha256": pin.sha256} if isinstance(pin, Asset) else {}
+    return {"kind": kind, "id": of.id, "hub": of.hub, "revision": of.revision, "to": folder, **pinned}

@@ -31,6 +31,8 @@ class DatasetBase(Model):
 
     prompt: str | None = None
     """The user's message for rows that bring none of their own."""
+    prompt_file: str | None = None
+    """A file of the project that holds the `prompt`, where it is long or several recipes share it."""
     system: str | None = None
     """The system message for rows that bring none of their own."""
     split: Split = default(Split)

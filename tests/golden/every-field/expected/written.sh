@@ -6,4 +6,5 @@ set -euo pipefail
 
 python -m runners.prepare \
   --config pipelines/every-field/written.prepare.json \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --prompt prompts/digit.txt

@@ -6,4 +6,5 @@ set -euo pipefail
 
 python -m runners.prepare \
   --config pipelines/every-field/large-long/written.prepare.json \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --prompt prompts/digit.txt
