@@ -16,7 +16,7 @@ from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
 from schema.stages import Predict, Prepare
-from schema.training import TrainingStage
+from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
 
@@ -110,7 +110,7 @@ def hardware_can(context: Context) -> Iterator[Diagnostic]:
             message = "float16 training needs a GPU"
             where = _precision_place(context, name, stage, model)
             yield Diagnostic("R0310", message, "write `float32` or `bfloat16`", (where,))
-        if stage.packing and not spec.attention.startswith("flash_attention"):
+        if isinstance(stage, SupervisedStage) and stage.packing and not spec.attention.startswith("flash_attention"):
             message = f"packing needs flash attention, and the model's attention is `{spec.attention}`"
             help = "write `attention: flash_attention_2` in the model, or `packing: false`"
             places = (context.at(*path, "packing"), context.at("models", model, "attention"))

@@ -137,12 +137,6 @@ class TrainingStage(Stage):
     epochs: float = Field(1.0, gt=0)
     max_steps: Positive | None = None
     """End after so many optimizer steps, whatever `epochs` says."""
-    max_length: Positive = 2048
-    """Tokens of an example."""
-    too_long: Literal["error", "left", "right"] = "error"
-    """What happens to an example beyond `max_length`: the run ends, or it is cut at that side."""
-    packing: bool = False
-    """Several short examples share a sequence; needs flash attention."""
     precision: Dtype | None = None
     """The number format of training; the model's when absent."""
     gradient_checkpointing: bool = True
@@ -166,6 +160,17 @@ class TrainingStage(Stage):
     @property
     def gives(self) -> Product:
         return "adapter" if isinstance(self.tuner, LoraTuner) else "model"
+
+
+class SupervisedStage(TrainingStage):
+    """Fields of training stages that learn the answers of their rows."""
+
+    max_length: Positive = 2048
+    """Tokens of an example."""
+    too_long: Literal["error", "left", "right"] = "error"
+    """What happens to an example beyond `max_length`: the run ends, or it is cut at that side."""
+    packing: bool = False
+    """Several short examples share a sequence; needs flash attention."""
 
 
 def _row_uses(role: str, path: tuple[str | int, ...], sources: tuple[Source, ...]) -> Iterator[Use]:

@@ -6,122 +6,29 @@ the default of schema version 1, so that another release of the engine with othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from compiler.backends.deepspeed import config as deepspeed_config
-from compiler.plan import (
-    Command,
-    FilePath,
-    InputPath,
-    Launch,
-    Output,
-    OutputPath,
-    Plan,
-    ResolvedModel,
-    ResumedModel,
-    ResumePath,
-    StagePlan,
-    Value,
+from compiler.backends.ms_swift_training import (
+    ENGINE,
+    LORA,
+    SFT_DEFAULTS,
+    TRAINING,
+    Fields,
+    environment,
+    identity_of,
+    training_launch,
+    training_options,
+    training_outputs,
+    without_nulls,
 )
-from schema.base import steps_of
-from schema.hardware import Hardware
-from schema.stages import Classify, Merge, Predict, Prepare
-from schema.training import Source, TrainingStage
-from schema.tuner import LoraTuner
+from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
+from schema.stages import Merge, Predict
+from schema.training import SupervisedStage, TrainingStage
 
-ENGINE = "ms-swift"
+SUPERVISED: Fields = {"max_length": ("max_length",), "packing": ("packing",)} | dict(TRAINING)
+"""Option → the field of a training stage that it is, where answers are learned."""
 
-TRAINING: dict[str, tuple[str | int, ...]] = {
-    "max_length": ("max_length",),
-    "packing": ("packing",),
-    "optim": ("optimizer", "name"),
-    "vit_lr": ("optimizer", "vision_learning_rate"),
-    "aligner_lr": ("optimizer", "aligner_learning_rate"),
-    "lr_scheduler_type": ("optimizer", "schedule"),
-    "weight_decay": ("optimizer", "weight_decay"),
-    "adam_beta1": ("optimizer", "betas", 0),
-    "adam_beta2": ("optimizer", "betas", 1),
-    "adam_epsilon": ("optimizer", "epsilon"),
-    "max_grad_norm": ("optimizer", "max_grad_norm"),
-    "num_train_epochs": ("epochs",),
-    "max_steps": ("max_steps",),
-    "per_device_train_batch_size": ("batch", "micro"),
-    "per_device_eval_batch_size": ("evaluation", "micro_batch"),
-    "gradient_checkpointing": ("gradient_checkpointing",),
-    "vit_gradient_checkpointing": ("gradient_checkpointing",),
-    "save_total_limit": ("checkpoints", "keep"),
-    "freeze_vit": ("tuner", "freeze", "vision"),
-    "freeze_aligner": ("tuner", "freeze", "aligner"),
-    "freeze_llm": ("tuner", "freeze", "language"),
-}
-"""Option → the field of a training stage that it is."""
+PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 1}
+"""How examples share a sequence."""
 
-LORA: dict[str, tuple[str | int, ...]] = {
-    "lora_rank": ("tuner", "rank"),
-    "lora_alpha": ("tuner", "alpha"),
-    "lora_dropout": ("tuner", "dropout"),
-    "lora_bias": ("tuner", "bias"),
-    "init_weights": ("tuner", "init"),
-    "use_rslora": ("tuner", "rank_stabilized"),
-    "use_dora": ("tuner", "dora"),
-    "target_modules": ("tuner", "target_modules"),
-    "modules_to_save": ("tuner", "modules_to_save"),
-    "quant_bits": ("tuner", "bits"),
-    "quant_method": ("tuner", "quantization"),
-}
-"""The same for adapters."""
-
-SFT_DEFAULTS: dict[str, Value] = {
-    "tuner_backend": "peft",
-    "freeze_parameters_ratio": 0.0,
-    "template_backend": "swift",
-    "use_chat_template": True,
-    "add_non_thinking_prefix": True,
-    "disable_ignore_empty_think": False,
-    "loss_scale": "default",
-    "enable_dft_loss": False,
-    "router_aux_loss_coef": 0.0,
-    "padding_side": "right",
-    "padding_free": False,
-    "sequence_parallel_size": 1,
-    "disable_auto_column_mapping": False,
-    "dataset_shuffle": True,
-    "val_dataset_shuffle": False,
-    "train_dataloader_shuffle": True,
-    "group_by_length": False,
-    "split_dataset_ratio": 0.0,
-    "streaming": False,
-    "strict": True,  # a row that cannot be read ends the run; ms-swift's default swaps it for another one in silence
-    "load_from_cache_file": False,
-    "remove_unused_columns": True,
-    "dataloader_drop_last": False,
-    "dataloader_in_order": True,
-    "dataloader_persistent_workers": False,  # else the number of workers changes the random stream
-    "label_smoothing_factor": 0.0,
-    "average_tokens_across_devices": True,
-    "auto_find_batch_size": False,
-    "use_liger_kernel": False,
-    "torch_compile": False,
-    "full_determinism": False,
-    "eval_on_start": False,
-    "eval_delay": 0.0,
-    "eval_do_concat_batches": True,
-    "prediction_loss_only": False,
-    "predict_with_generate": False,
-    "acc_strategy": "token",
-    "load_best_model_at_end": False,
-    "save_only_model": False,
-    "resume_only_model": False,
-    "ignore_data_skip": False,
-    "safe_serialization": True,
-    "max_shard_size": "5GB",
-    "use_hf": False,
-    "load_args": False,
-    "check_model": False,
-    "add_version": False,
-    "create_checkpoint_symlink": False,
-}
 INFER_DEFAULTS: dict[str, Value] = {
     "infer_backend": "transformers",
     "stream": False,
@@ -153,57 +60,19 @@ EXPORT_DEFAULTS: dict[str, Value] = {
     "load_args": False,
 }
 
-PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 1}
-"""How examples share a sequence."""
-
-LONG = 1_000_000_000
-"""A cadence in steps that no run reaches: ms-swift saves at the end of training all the same."""
-
-OFFLINE = {"HF_HUB_OFFLINE": "1", "MODELSCOPE_CACHE": ".recipe/cache/modelscope", "TOKENIZERS_PARALLELISM": "false"}
-
 
 def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     """`swift sft`, with a language modelling or a classification head; then the checkpoint that goes on."""
-    stage, model, batch = planned.stage, planned.model, planned.batch
-    assert isinstance(stage, TrainingStage) and model is not None and batch is not None
-    recipe = plan.instance.recipe
-    model_path = InputPath("model", planned.input("model").path)
-    full = not isinstance(stage.tuner, LoraTuner)
-    options: dict[str, Value | None] = {
-        "model": ResumedModel(model_path) if full else model_path,
-        **_identity_of(model, stage),
-        **_precision(stage, model),
-        "tuner_type": "full" if full else "lora",
-        **({} if full else _fields(stage, LORA)),
-        **_quantisation(stage, model),
-        **_data(planned, stage),
-        **_fields(stage, TRAINING),
+    stage = planned.stage
+    assert isinstance(stage, SupervisedStage)
+    own: dict[str, Value | None] = {
         **(PACKING if stage.packing else {}),
         "truncation_strategy": "delete" if stage.too_long == "error" else stage.too_long,
-        "learning_rate": stage.optimizer.learning_rate or (1e-5 if full else 1e-4),
-        **_warmup(stage),
-        "gradient_accumulation_steps": batch.accumulation,
-        **_cadences(stage),
-        "seed": recipe.seed,
-        "data_seed": recipe.seed,
-        **SFT_DEFAULTS,
-        **_hardware(plan, planned, stage),
-        **_logging(stage),
-        "output_dir": OutputPath("checkpoints"),
-        "resume_from_checkpoint": ResumePath(),
     }
-    train = Command(("swift", "sft"), _given(options), (ENGINE, "sft"), stage.engine.args, True, TRAINING | LORA)
-    collect = Command(
-        ("python", "-m", "runners.collect", "checkpoint"),
-        {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
-    )
-    files = {"deepspeed": deepspeed_config(stage.deepspeed)} if stage.deepspeed else {}
-    env = _env(plan, planned, model) | _launcher(recipe.hardware, stage)
-    required = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if recipe.hardware.nodes > 1 else ()
-    launch = Launch((train, collect), env, files, required, ("runners.collect",))
+    options = training_options(plan, planned, SUPERVISED, own, SFT_DEFAULTS)
+    train = Command(("swift", "sft"), options, (ENGINE, "sft"), stage.engine.args, True, {**SUPERVISED, **LORA})
     curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
-    outputs = (Output("model", "model"), Output("metrics.json", "metrics"), Output("curve.csv", "plot", curve))
-    return launch, outputs
+    return training_launch(plan, planned, train), training_outputs(curve)
 
 
 def merge(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
@@ -215,18 +84,18 @@ def merge(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     options: dict[str, Value | None] = {
         "model": InputPath("base", planned.input("base").path),
         "adapters": InputPath("adapter", planned.input("adapter").path),
-        **_identity_of(model, trained),
+        **identity_of(model, trained),
         "torch_dtype": model.spec.dtype,
         "attn_impl": model.attention,
         "seed": plan.instance.recipe.seed,
         **EXPORT_DEFAULTS,
         "output_dir": OutputPath("merged"),
     }
-    export = Command(("swift", "export"), _given(options), (ENGINE, "export"))
+    export = Command(("swift", "export"), without_nulls(options), (ENGINE, "export"))
     collect = Command(
         ("python", "-m", "runners.collect", "model"), {"from": OutputPath("merged"), "to": OutputPath("result")}
     )
-    launch = Launch((export, collect), _env(plan, planned, model), runners=("runners.collect",))
+    launch = Launch((export, collect), environment(plan, planned, model), runners=("runners.collect",))
     return launch, (Output("model", "model"),)
 
 
@@ -245,7 +114,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         if adapter
         else InputPath("model", planned.input("model").path),
         "adapters": InputPath("model", planned.input("model").path) if adapter else None,
-        **_identity_of(model, classifier),
+        **identity_of(model, classifier),
         "torch_dtype": model.spec.dtype,
         "attn_impl": model.attention,
         "val_dataset": data,
@@ -262,7 +131,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         **INFER_DEFAULTS,
         "result_path": OutputPath("raw.jsonl"),
     }
-    infer = Command(("swift", "infer"), _given(options), (ENGINE, "infer"), stage.engine.args)
+    infer = Command(("swift", "infer"), without_nulls(options), (ENGINE, "infer"), stage.engine.args)
     collect = Command(
         ("python", "-m", "runners.collect", "predictions"),
         {
@@ -273,148 +142,8 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
             "parse": stage.parse,
         },
     )
-    env = _env(plan, planned, model)
+    env = environment(plan, planned, model)
     if recipe.hardware.gpus > 1:
         env["NPROC_PER_NODE"] = str(recipe.hardware.gpus)
     launch = Launch((infer, collect), env, runners=("runners.collect",))
     return launch, (Output("predictions.jsonl"),)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Value]:
-    """The options that have a value: a null or an empty list cannot be written on ms-swift's command line."""
-    return {name: value for name, value in options.items() if value is not None and value != ()}
-
-
-def _fields(stage: TrainingStage, table: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
-    return {option: _value(stage, path) for option, path in table.items()}
-
-
-def _value(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part] if isinstance(part, int) else getattr(value, part)
-    return value
-
-
-def _identity_of(model: ResolvedModel, trained: object) -> dict[str, Value | None]:
-    """What the engine has to know of a model that is given as a folder."""
-    classifier = isinstance(trained, Classify)
-    return {
-        "model_type": model.type,
-        "template": model.template,
-        "task_type": "seq_cls" if classifier else "causal_lm",
-        "num_labels": trained.classes if isinstance(trained, Classify) else None,
-        "problem_type": "single_label_classification" if classifier else None,
-    }
-
-
-def _precision(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | None]:
-    """Weights' and training's number formats: ms-swift turns fp16 on for float32 weights unless it is told not to."""
-    precision = stage.precision or model.spec.dtype
-    return {
-        "torch_dtype": model.spec.dtype,
-        "bf16": precision == "bfloat16",
-        "fp16": precision == "float16",
-        "attn_impl": model.attention,
-    }
-
-
-def _quantisation(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | None]:
-    """What bitsandbytes does with four bits (QLoRA, arXiv:2305.14314)."""
-    if not isinstance(stage.tuner, LoraTuner) or stage.tuner.quantization != "bnb":
-        return {}
-    return {
-        "bnb_4bit_quant_type": "nf4",
-        "bnb_4bit_use_double_quant": True,
-        "bnb_4bit_compute_dtype": model.spec.dtype,
-    }
-
-
-def _data(planned: StagePlan, stage: TrainingStage) -> dict[str, Value | None]:
-    validation = stage.evaluation.data or ()
-    weights = tuple(source.weight for source in stage.data if source.weight is not None)
-    return {
-        "dataset": tuple(_sources(planned, "data", stage.data)),
-        "val_dataset": tuple(_sources(planned, "validation", validation)),
-        "interleave_prob": tuple(weight / sum(weights) for weight in weights),
-        "stopping_strategy": "first_exhausted" if weights else None,
-    }
-
-
-def _sources(planned: StagePlan, role: str, sources: tuple[Source, ...]) -> Iterator[InputPath]:
-    for given, source in zip(planned.inputs_like(role), sources, strict=True):
-        yield InputPath(given.role, given.path, f"#{source.count}" if source.count else "")
-
-
-def _warmup(stage: TrainingStage) -> dict[str, Value | None]:
-    if stage.optimizer.warmup_steps is not None:
-        return {"warmup_steps": stage.optimizer.warmup_steps}
-    return {"warmup_ratio": stage.optimizer.warmup_ratio}
-
-
-def _cadences(stage: TrainingStage) -> dict[str, Value | None]:
-    evaluates = stage.evaluation.data is not None
-    early = stage.early_stopping
-    return {
-        **_cadence("save", stage.checkpoints.every),
-        **(_cadence("eval", stage.evaluation.every) if evaluates else {"eval_strategy": "no"}),
-        "metric_for_best_model": stage.checkpoints.metric if evaluates else None,
-        "greater_is_better": stage.checkpoints.higher_is_better if evaluates else None,
-        "early_stop_interval": early.patience if early else None,
-    }
-
-
-def _cadence(what: str, every: str) -> dict[str, Value | None]:
-    if every == "epoch":
-        return {f"{what}_strategy": "epoch"}
-    return {f"{what}_strategy": "steps", f"{what}_steps": steps_of(every) or LONG}
-
-
-def _hardware(plan: Plan, planned: StagePlan, stage: TrainingStage) -> dict[str, Value | None]:
-    deepspeed = FilePath("deepspeed", f"{plan.pipeline}/{planned.name}.deepspeed.json") if stage.deepspeed else None
-    gpus = plan.instance.recipe.hardware.gpus
-    return {"deepspeed": deepspeed, "use_cpu": gpus == 0, "dataloader_num_workers": 4 if gpus else 0}
-
-
-def _logging(stage: TrainingStage) -> dict[str, Value | None]:
-    trackers = stage.logging.trackers
-    return {
-        "logging_strategy": "epoch" if stage.logging.every == "epoch" else "steps",
-        "logging_steps": steps_of(stage.logging.every) or LONG,
-        "report_to": trackers or "none",
-        "project": stage.logging.project,
-        "swanlab_project": stage.logging.project if "swanlab" in trackers else None,
-    }
-
-
-def _env(plan: Plan, planned: StagePlan, model: ResolvedModel) -> dict[str, str | InputPath]:
-    hardware = plan.instance.recipe.hardware
-    env: dict[str, str | InputPath] = {"OMP_NUM_THREADS": str(hardware.threads), "PYTHONHASHSEED": "0", **OFFLINE}
-    if hardware.gpus == 0:
-        env["CUDA_VISIBLE_DEVICES"] = ""
-    for name, pixels in (("MAX_PIXELS", model.spec.max_pixels), ("MIN_PIXELS", model.spec.min_pixels)):
-        if pixels is not None:
-            env[name] = str(pixels)
-    folder = _picture_folder(plan, planned)
-    if folder is not None:
-        env["ROOT_IMAGE_DIR"] = folder
-    return env
-
-
-def _picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:
-    """The folder in which the data's own pictures stand; files of the project need none."""
-    recipe = plan.instance.recipe
-    for given in (*planned.inputs_like("data"), *planned.inputs_like("validation")):
-        source = recipe.stages.get(given.stage or "")
-        if isinstance(source, Prepare) and recipe.datasets[source.dataset].draws:
-            return InputPath(given.role, f"{plan.outputs}/{given.stage}")
-    return None
-
-
-def _launcher(hardware: Hardware, stage: TrainingStage) -> dict[str, str | InputPath]:
-    """ms-swift starts torchrun itself when it is told how many processes a machine has."""
-    if hardware.world == 1 and not stage.deepspeed:
-        return {}
-    env: dict[str, str | InputPath] = {"NPROC_PER_NODE": str(hardware.processes)}
-    if hardware.nodes > 1:
-        env["NNODES"] = str(hardware.nodes)
-    return env

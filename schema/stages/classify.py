@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from schema.training import TrainingStage
+from schema.training import SupervisedStage
 
 
-class Classify(TrainingStage):
+class Classify(SupervisedStage):
     """Trains on rows that were prepared with `task: classify`; hands over a model with a head, or an adapter and a head."""
 
     kind: Literal["classify"]

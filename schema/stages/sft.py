@@ -5,10 +5,10 @@ train: {kind: sft, model: base, data: data.train, tuner: {kind: lora, rank: 16},
 
 from typing import Literal
 
-from schema.training import TrainingStage
+from schema.training import SupervisedStage
 
 
-class Sft(TrainingStage):
+class Sft(SupervisedStage):
     """Trains on conversations; hands over an adapter (`tuner: lora`) or a model (`tuner: full`)."""
 
     kind: Literal["sft"]
