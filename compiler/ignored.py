@@ -26,6 +26,8 @@ IGNORED_OPTIONS: dict[str, str] = {
     "dataloader_prefetch_factor": "how far workers read ahead",
     "dataloader_pin_memory": "how batches travel to the GPU",
     "ddp_timeout": "when a hanging process is given up",
+    "vllm_server_host": "a place",
+    "vllm_server_port": "a place",
     "exist_ok": "the output folder is always new",
 }
 

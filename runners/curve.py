@@ -51,11 +51,19 @@ def table(curve: Points) -> str:
 
 
 def summary(curve: Points, step: int) -> dict[str, float]:
-    """What was last measured up to a step, with `steps` of the whole run and the `selected_step`."""
+    """What was last measured up to a step, with `steps` of the whole run, the `selected_step`, and how rewards rose."""
     reached: dict[str, float] = {}
     for point in curve:
         if point["step"] <= step:
             reached |= point
     left_out = {"step", "learning_rate", "grad_norm"}
     measured = {name: value for name, value in reached.items() if name not in left_out}
-    return {"steps": curve[-1]["step"] if curve else step, "selected_step": step, **measured}
+    return {"steps": curve[-1]["step"] if curve else step, "selected_step": step, **measured, **_rise(curve)}
+
+
+def _rise(curve: Points) -> dict[str, float]:
+    """The mean reward over the first and the last tenth of the points that have one, where any has."""
+    rewards = [point["reward"] for point in curve if "reward" in point]
+    tenth = max(len(rewards) // 10, 1)
+    parts = {"reward_first_tenth": rewards[:tenth], "reward_last_tenth": rewards[-tenth:]}
+    return {name: _rounded(sum(part) / len(part)) for name, part in parts.items() if part}

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runners import cli
-from runners.data import conversations, holdout, pictures
+from runners.data import conversations, holdout, pictures, preferences
 from runners.data.rows import Read, Row, Source
 from runners.readers import READERS, made
 from schema.diagnostics import Diagnostic, RecipeError
@@ -89,8 +89,11 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     rows: list[Row] = []
     for row in readable:
         problem = conversations.check(row, source.task)
+        if problem is None and source.task == "prefer":
+            problem = preferences.check(row)
         rows.append(row) if problem is None else refused.append(problem)
-    disputed = list(holdout.contradictions(rows, holdout.same_input(rows, fingerprints)))
+    repeated = holdout.same_input(rows, fingerprints)
+    disputed = list((preferences.reversals if source.task == "prefer" else holdout.contradictions)(rows, repeated))
     refused += (problem for problem, _ in disputed)
     if refused and source.dataset.get("on_bad", "error") == "error":
         raise RecipeError(_shown(refused))
@@ -132,13 +135,18 @@ def _natural(name: str) -> tuple[int, int, str]:
 
 def _line(row: Row, classes: Sequence[str], task: str) -> str:
     messages = list(row.messages)
-    if task == "generate":
-        messages.append(row.answer or {"role": "assistant", "content": row.label})
+    answer = row.answer or {"role": "assistant", "content": row.label}
+    if task in ("generate", "prefer"):
+        messages.append(answer)
     value: dict[str, Any] = {"messages": messages}
     if row.pictures:
         value["images"] = [picture.path for picture in row.pictures]
     if row.tools is not None:
         value["tools"] = row.tools
+    if task == "solve":
+        value["solution"] = answer["content"]
+    if row.rejected is not None:
+        value["rejected_response"] = row.rejected["content"]
     if task == "classify":
         value["label"] = classes.index(str(row.label))
     return json.dumps(value, ensure_ascii=False) + "\n"

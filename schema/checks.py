@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_rl import best_is_by_reward, groups_divide, rewards_can_be_read, rollouts_are_possible
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Predict, Prepare
+from schema.stages import Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -125,6 +126,7 @@ PACKAGES = {
     "hqq": "hqq",
     "quanto": "optimum-quanto",
     "swanlab": "swanlab",
+    "vllm": "vllm",
     "wandb": "wandb",
 }
 """A choice in a recipe → the package that it needs and that the toolchain may lack."""
@@ -140,6 +142,8 @@ def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
         ]
         if isinstance(stage.tuner, LoraTuner):
             asked.append((stage.tuner.quantization, ("stages", name, "tuner", "quantization")))
+        if isinstance(stage, Grpo):
+            asked.append((stage.rollout.engine, ("stages", name, "rollout", "engine")))
         if model is not None:
             asked.append((context.recipe.models[model].attention, ("models", model, "attention")))
         for choice, path in asked:
@@ -178,18 +182,24 @@ def pictures_have_one_folder(context: Context) -> Iterator[Diagnostic]:
 
 
 def tasks_agree(context: Context) -> Iterator[Diagnostic]:
-    """R0307: a classifier reads rows with classes, everything else rows with answers."""
+    """R0307: each kind of stage reads rows that were prepared for it."""
     stages = context.recipe.stages
     for name, use in context.uses():
         stage, source = stages[name], stages.get(use.name)
         if not isinstance(source, Prepare) or "rows" not in use.accepts:
             continue
-        classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
-        wanted = "classify" if classifier else "generate"
+        wanted = _task(context, name, stage)
         if source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
             spans = (place(context, name, use), stage_place(context, use.name))
             yield Diagnostic("R0307", message, f"write `task: {wanted}` in `{use.name}`", spans)
+
+
+def _task(context: Context, name: str, stage: Stage) -> str:
+    """What the rows of a stage are prepared for."""
+    if isinstance(stage, Grpo):
+        return "solve"
+    return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"
 
 
 def one_prompt(context: Context) -> Iterator[Diagnostic]:
@@ -210,6 +220,9 @@ def paths_stay_inside(context: Context) -> Iterator[Diagnostic]:
         if dataset.prompt_file is not None:
             where = context.at("datasets", name, "prompt_file")
             yield from _path(dataset.prompt_file, False, "copy it into the project", where)
+    for name, stage in context.recipe.stages.items():
+        for use in stage.files:
+            yield from _path(use.file, False, "copy it into the project", context.at("stages", name, *use.path))
     for name, model in context.recipe.models.items():
         if model.path is not None:
             linked = "link it into the project"
@@ -255,4 +268,8 @@ RULES: tuple[Rule, ...] = (
     tasks_agree,
     one_prompt,
     paths_stay_inside,
+    groups_divide,
+    rewards_can_be_read,
+    rollouts_are_possible,
+    best_is_by_reward,
 )

@@ -72,6 +72,9 @@ def _named(instance: Instance) -> Iterator[Named]:
             yield Named("local", dataset.path, at("datasets", name, "path"), alias=name)
         if dataset.prompt_file is not None:
             yield Named("local", dataset.prompt_file, at("datasets", name, "prompt_file"))
+    for name, stage in recipe.stages.items():
+        for use in stage.files:
+            yield Named("local", use.file, at("stages", name, *use.path))
 
 
 @cache

@@ -34,6 +34,15 @@ class Use:
         return self.target.partition(".")[2] or None
 
 
+@dataclass(frozen=True, slots=True)
+class FileUse:
+    """A file of the project that a stage reads: its role, the field that names it, and its path."""
+
+    role: str
+    path: tuple[str | int, ...]
+    file: str
+
+
 class Stage(Model):
     """A step of a recipe. Its name is its key under `stages`."""
 
@@ -44,6 +53,11 @@ class Stage(Model):
     def uses(self) -> tuple[Use, ...]:
         """Its references, in a fixed order."""
         raise NotImplementedError
+
+    @property
+    def files(self) -> tuple[FileUse, ...]:
+        """The files of the project that it names itself."""
+        return ()
 
     @property
     def gives(self) -> Product:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
+from schema.datasets import Dataset
+from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
+from schema.datasets.shapes import Shapes
 from schema.stages import Classify, Evaluate, Prepare, Stage
 
 APART = ("prompt", "prompt_file", "system", "split", "hub")
@@ -20,7 +23,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     assert isinstance(planned.stage, Prepare)
     recipe = plan.instance.recipe
     dataset = recipe.datasets[planned.stage.dataset]
-    described = dataset.model_dump(mode="json")
+    described = dataset.model_dump(mode="json", exclude=_unsaid(dataset))
     if isinstance(dataset, HubDataset):
         described["path"] = planned.input("dataset").path
     config: dict[str, Json] = {
@@ -44,6 +47,17 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         names.append("images")
     launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
     return launch, tuple(Output(name) for name in names)
+
+
+def _unsaid(dataset: Dataset) -> dict[str, Any]:
+    """Younger fields that say nothing, which older configurations do not have."""
+    silent: dict[str, Any] = {}
+    if isinstance(dataset, Shapes) and not dataset.noise:
+        silent["noise"] = True
+    columns = getattr(dataset, "columns", None)
+    if isinstance(columns, Columns) and columns.rejected is None:
+        silent["columns"] = {"rejected"}
+    return silent
 
 
 def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from compiler.plan import Command, Json, Plan, StagePlan, Value, is_place
 from schema.diagnostics import Diagnostic, Span
-from schema.signature import FIELDS, Problem, Signature, check_options, check_rules, load, resolve
+from schema.signature import FIELDS, PLUGINS, Problem, Signature, check_options, check_rules, load, resolve
 
 CODES = {"unknown": "R0401", "renamed": "R0401", "repeated": "R0403", "rule": "R0404"}
 """Kind of a problem → code; any other is a value that the option does not take, R0402."""
@@ -30,7 +30,8 @@ def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature)
     own = {name: _scalars(value) for name, value in command.options.items() if not is_place(value)}
     contradictions = {name for name in command.passed if _written(command, signature, name)}
     passed = {name: value for name, value in command.passed.items() if name not in contradictions}
-    problems = [*check_options(signature, own.items()), *check_options(signature, passed.items())]
+    loaded = {name: name for name in command.options if name in PLUGINS}  # a plugin brings names of its own
+    problems = [*check_options(signature, (own | loaded).items()), *check_options(signature, passed.items())]
     yield from (_diagnostic(plan, stage, command, problem) for problem in problems)
     yield from (_contradiction(plan, stage, command, signature, name) for name in sorted(contradictions))
     severities = [*(problem.severity for problem in problems), *(finding.severity for finding in plan.diagnostics)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from compiler.backends import ms_swift, own
+from compiler.backends import ms_swift, ms_swift_rlhf, own
 from compiler.plan import Launch, Output, Plan, StagePlan
-from schema.stages import Classify, Evaluate, Merge, Predict, Prepare, Sft, Stage
+from schema.stages import Classify, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
@@ -16,6 +16,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Prepare: own.prepare,
     Sft: ms_swift.sft,
     Classify: ms_swift.sft,
+    Grpo: ms_swift_rlhf.grpo,
     Merge: ms_swift.merge,
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,

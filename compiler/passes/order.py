@@ -45,6 +45,8 @@ def _implied(plan: Plan, recipe: Recipe, stage: Stage) -> Iterator[Input]:
             yield replace(_input(plan, recipe, below), role="base")
     if isinstance(stage, Prepare) and (prompt := recipe.datasets[stage.dataset].prompt_file):
         yield _file(plan, "prompt", prompt, "file")
+    for named in stage.files:
+        yield _file(plan, named.role, named.file, "file")
     rows = stage.data if isinstance(stage, Predict) else None
     if isinstance(stage, Evaluate):
         predictions = recipe.stages[stage.predictions]

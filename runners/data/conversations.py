@@ -59,6 +59,8 @@ def _form(messages: tuple[Message, ...], row: Row, task: str) -> Iterator[tuple[
             f"the conversation ends with the role `{before}`: there is no answer to learn",
             "add an `assistant` message",
         )
+    elif task == "solve" and row.answer is None and row.label is None:
+        yield "the question has no solution that answers could be held against", 'write "solution": "…"'
 
 
 def _message(message: Message, number: int) -> tuple[str, str] | None:

@@ -57,6 +57,8 @@ class Row:
     label: str | None = None
     tools: str | None = None
     """The tools of a conversation, as JSON text."""
+    rejected: Message | None = None
+    """Of two answers, the one that is not preferred; `answer` is the other."""
 
     @property
     def asked(self) -> tuple[tuple[Any, Any], ...]:

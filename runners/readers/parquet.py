@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.data.rows import Place, Read, Row, Source
-from runners.readers.values import MESSAGES_FORM, Table
+from runners.readers.values import Table
 from schema.diagnostics import Diagnostic, RecipeError
 
 ROWS_AT_ONCE = 1024
@@ -30,7 +30,7 @@ def read_file(source: Source, file: Path, shown: str) -> Read:
         with arrow.parquet.ParquetFile(file) as parquet:
             names = parquet.schema_arrow.names
             table.check(names, Place(shown))
-            used = set(table.columns.values()) or MESSAGES_FORM
+            used = set(table.columns.values()) or table.messages_form
             for number, values in enumerate(_values(parquet, [name for name in names if name in used]), 1):
                 row = table.row(values, Place(shown, number))
                 rows.append(row) if isinstance(row, Row) else refused.append(row)

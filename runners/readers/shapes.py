@@ -34,11 +34,22 @@ def read(source: Source) -> Read:
     per_class = int(source.dataset["per_class"])
     size = int(source.dataset["size"])
     rows = tuple(
-        made.row(source, index * per_class + number, _draw(index, f"{source.seed}/{index}/{number}", size), name)
-        for index, name in enumerate(classes)
+        made.row(
+            source,
+            index * per_class + number,
+            _draw(index, f"{source.seed}/{index}/{number}", size),
+            _label(source, index, number, classes),
+        )
+        for index in range(len(classes))
         for number in range(per_class)
     )
     return Read(rows, classes=classes)
+
+
+def _label(source: Source, index: int, number: int, classes: tuple[str, ...]) -> str:
+    """The class of a picture, or with the probability `noise` any of them."""
+    dice = random.Random(f"{source.seed}/{index}/{number}/label")
+    return dice.choice(classes) if dice.random() < source.dataset.get("noise", 0.0) else classes[index]
 
 
 def _draw(index: int, seed: str, size: int) -> Array:

@@ -13,11 +13,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from runners.data.rows import Picture, Place, Row, Source
+from runners.data import preferences
+from runners.data.rows import Message, Picture, Place, Row, Source
 from schema.diagnostics import Diagnostic, RecipeError
 
 MESSAGES_FORM = {"messages", "images", "image", "label", "tools", "id"}
-ROLES = ("prompt", "answer", "label", "image", "system")
+OF_TASK = {"solve": {"solution"}, "prefer": {"rejected_response", "chosen", "rejected", "prompt"}}
+"""Task → the columns that it reads besides, where rows are in messages form."""
+ROLES = ("prompt", "answer", "rejected", "label", "image", "system")
+WANTED = {"classify": ("label",), "prefer": ("answer", "rejected")}
+"""Task → the roles that it needs; any other needs an answer or a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +55,28 @@ class Table:
                 yield place.refuse("R0607", f"there is no column `{column}`, which `columns.{role}` names", help)
         if "prompt" not in self.columns and self.source.prompt is None:
             yield place.refuse("R0607", "nothing says what the model is asked", "write `columns.prompt`, or `prompt`")
-        wanted = ("label",) if self.source.task == "classify" else ("answer", "label")
-        if not any(role in self.columns for role in wanted):
-            help = " or ".join(f"`columns.{role}`" for role in wanted)
+        needed, known = WANTED.get(self.source.task), self.columns.keys()
+        if not (known >= set(needed) if needed else known & {"answer", "label"}):
+            help = (" and " if needed else " or ").join(f"`columns.{role}`" for role in needed or ("answer", "label"))
             yield place.refuse("R0607", f"nothing says what the model shall {self.source.task}", f"write {help}")
 
     def _no_messages(self, available: Collection[str], place: Place) -> Iterator[Diagnostic]:
+        if self.source.task == "prefer" and {"chosen", "rejected"} <= set(available):
+            return
         if "messages" not in available:
             message = f"the rows have no `messages`; their columns are: {', '.join(sorted(map(str, available)))}"
             yield place.refuse("R0607", message, "say what they are: `columns: {prompt: …, answer: …}`")
 
     @property
     def _read(self) -> set[str]:
-        """The roles that are read: a row to classify has no answer."""
-        return set(self.columns) - ({"answer"} if self.source.task == "classify" else set())
+        """The roles that are read: a row to classify has no answer, and only a preference has a rejected one."""
+        unread = {"answer"} if self.source.task == "classify" else set()
+        return set(self.columns) - unread - ({"rejected"} if self.source.task != "prefer" else set())
+
+    @property
+    def messages_form(self) -> set[str]:
+        """The columns of rows in messages form."""
+        return MESSAGES_FORM | OF_TASK.get(self.source.task, set())
 
     def row(self, values: Mapping[str, Any], place: Place) -> Row | Diagnostic:
         """The row of these values, or why they are none."""
@@ -71,7 +84,7 @@ class Table:
 
     def unused(self, available: Collection[str]) -> tuple[str, ...]:
         """Columns that play no part."""
-        used = {self.columns[role] for role in self._read} if self.columns else MESSAGES_FORM - {"id"}
+        used = {self.columns[role] for role in self._read} if self.columns else self.messages_form - {"id"}
         return tuple(sorted(set(map(str, available)) - used))
 
     def _mapped(self, values: Mapping[str, Any], place: Place) -> Row | Diagnostic:
@@ -86,16 +99,21 @@ class Table:
             return pictures
         if "image" in self.columns and not pictures:
             return place.refuse("R0608", f"the picture is missing: the column `{self.columns['image']}` has no value")
-        answer = texts.get("answer")
         return Row(
             place,
             self.source.asks(texts.get("prompt"), texts.get("system"), len(pictures)),
-            {"role": "assistant", "content": answer} if answer is not None else None,
+            _answer(texts.get("answer")),
             pictures,
             _label(texts.get("label")),
+            rejected=_answer(texts.get("rejected")),
         )
 
     def _conversation(self, values: Mapping[str, Any], place: Place) -> Row | Diagnostic:
+        if self.source.task == "prefer":
+            joined = preferences.in_messages_form(values, place)
+            if isinstance(joined, Diagnostic):
+                return joined
+            values = joined
         messages = values.get("messages")
         if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
             return place.refuse("R0609", "`messages` is no list of messages", 'write [{"role": "user", "content": …}]')
@@ -111,7 +129,10 @@ class Table:
         label = _label(_text(values.get("label")))
         if self.source.task == "classify" and label is None:
             return place.refuse("R0608", "the label is missing", 'write "label": "cat", or `on_bad: skip`')
-        return Row(place, tuple(messages), answer, pictures, label, _tools(values.get("tools")))
+        if self.source.task == "solve" and (solution := _text(values.get("solution"))) is not None:
+            answer = _answer(solution)
+        rejected = _answer(values.get("rejected_response")) if self.source.task == "prefer" else None
+        return Row(place, tuple(messages), answer, pictures, label, _tools(values.get("tools")), rejected)
 
     def _pictures(self, value: Any, place: Place) -> tuple[Picture, ...] | Diagnostic:
         named = [] if value is None or value == "" else value if isinstance(value, list) else [value]
@@ -138,6 +159,10 @@ def _text(value: Any) -> str | None:
         value = int(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return text if text.strip() else None
+
+
+def _answer(text: str | None) -> Message | None:
+    return {"role": "assistant", "content": text} if text is not None else None
 
 
 def _label(text: str | None) -> str | None:

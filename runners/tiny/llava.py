@@ -28,6 +28,7 @@ def llava(to: Path) -> Any:
     settings = model.generation_config
     settings.bos_token_id, settings.eos_token_id = IDS["<s>"], IDS["</s>"]
     settings.pad_token_id = tokenizer.convert_tokens_to_ids("<pad>")
+    settings.suppress_tokens = [tokenizer.convert_tokens_to_ids("<image>")]  # random weights would write it
     model.save_pretrained(to)
     LlavaProcessor(
         image_processor=CLIPImageProcessor(

@@ -57,6 +57,9 @@ class Columns(Model):
 
     prompt: str | None = None
     answer: str | None = None
+    """The answer to learn, the solution to find, or the preferred one of two answers."""
+    rejected: str | None = None
+    """The other one of two answers."""
     label: str | None = None
     image: str | None = None
     system: str | None = None

@@ -9,7 +9,7 @@
 
 from schema.signature.commandline import check_argv, read_argv
 from schema.signature.names import FIELDS, RENAMED, near
-from schema.signature.options import check_options
+from schema.signature.options import PLUGINS, check_options
 from schema.signature.problem import Problem
 from schema.signature.recorded import Option, Signature, for_program, load, packages, toolchain
 from schema.signature.registry import (
@@ -27,6 +27,7 @@ from schema.signature.values import arguments, resolve
 
 __all__ = [
     "FIELDS",
+    "PLUGINS",
     "RENAMED",
     "ModelEntry",
     "Option",

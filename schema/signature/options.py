@@ -11,7 +11,11 @@ from schema.signature.recorded import Option, Signature
 from schema.signature.registry import vocabulary
 from schema.signature.values import Unfit, arguments, resolve
 
-_PLUGINS = frozenset({"external_plugins", "custom_register_path"})
+PLUGINS = frozenset({"external_plugins", "custom_register_path"})
+"""Options that load a plugin."""
+
+_APART = frozenset({("rlhf", "loss_type")})
+"""Command and option whose names are others than those of the registry: each kind of alignment has its own losses."""
 
 
 def check_options(signature: Signature, options: Iterable[tuple[str, Any]]) -> list[Problem]:
@@ -56,7 +60,7 @@ def _each(signature: Signature, given: Sequence[tuple[str, Any]]) -> Iterator[Pr
 
 def has_plugins(signature: Signature, names: Iterable[str]) -> bool:
     """Whether a plugin is loaded, which may add names to the registries."""
-    return any(found is not None and found[0].name in _PLUGINS for found in map(signature.find, names))
+    return any(found is not None and found[0].name in PLUGINS for found in map(signature.find, names))
 
 
 def unknown(signature: Signature, name: str) -> Problem:
@@ -85,7 +89,7 @@ def names_unknown(signature: Signature, option: Option, value: Any, plugins: boo
     """Warnings about names that the engine looks up in a registry, late."""
     if option.type == "truthy" and value is not None:
         yield from _reads_as_true(option, value)
-    if signature.engine != "ms-swift" or plugins:
+    if signature.engine != "ms-swift" or plugins or (signature.command, option.name) in _APART:
         return
     known = vocabulary(option.name)
     for name in _names(option, value) if known else ():

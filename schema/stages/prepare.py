@@ -15,8 +15,8 @@ class Prepare(Stage):
     kind: Literal["prepare"]
     dataset: Name
     """A name in `datasets`."""
-    task: Literal["generate", "classify"] = "generate"
-    """Rows with an answer to write, or with a class to choose."""
+    task: Literal["generate", "classify", "solve", "prefer"] = "generate"
+    """Rows with an answer to write, a class to choose, a solution to find, or two answers of which one is preferred."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

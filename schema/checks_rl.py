@@ -1,0 +1,105 @@
+"""Rules of stages that learn from rewards and preferences. Engines find most of them out after loading the weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from schema.context import Context
+from schema.diagnostics import Diagnostic
+from schema.rewards import Extracting, Format, Length, PathReward, Reward
+from schema.stages import Grpo
+
+DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+def _grpo(context: Context) -> Iterator[tuple[str, Grpo]]:
+    return ((name, stage) for name, stage in context.training() if isinstance(stage, Grpo))
+
+
+def groups_divide(context: Context) -> Iterator[Diagnostic]:
+    """R0317: the answers of one step, and those of one evaluation step, are whole groups."""
+    hardware = context.recipe.hardware
+    for name, stage in _grpo(context):
+        path, group = ("stages", name), stage.generations
+        here = replace(context.at(*path, "generations"), label="answers to each question")
+        if stage.batch.global_ % group:
+            near = max(round(stage.batch.global_ / group), 1) * group
+            places = (here, replace(context.at(*path, "batch", "global"), label="answers of a step"))
+            message = f"a global batch of {stage.batch.global_} answers is no whole number of groups of {group}"
+            yield Diagnostic("R0317", message, f"write `global: {near}`, or another `generations`", places)
+        at_once = stage.evaluation.micro_batch * hardware.world
+        if stage.evaluation.data and at_once % group:
+            places = (here, context.at(*path, "evaluation", "micro_batch"))
+            message = f"an evaluation step of {at_once} answers is no whole number of groups of {group}"
+            help = f"make `micro_batch` × gpus × nodes a multiple of {group}: it is {stage.evaluation.micro_batch} × "
+            yield Diagnostic("R0317", message, f"{help}{hardware.processes} × {hardware.nodes}", places)
+
+
+def rewards_can_be_read(context: Context) -> Iterator[Diagnostic]:
+    """R0318: regular expressions compile, limits leave room, and a dotted path leads to a function."""
+    for name, stage in _grpo(context):
+        for number, reward in enumerate(stage.rewards):
+            for field, message, help in _unreadable(reward):
+                place = context.at("stages", name, "rewards", number, field)
+                yield Diagnostic("R0318", message, help, (place,))
+
+
+def _unreadable(reward: Reward) -> Iterator[tuple[str, str, str]]:
+    """Field, what is wrong with it, and what to write."""
+    match reward:
+        case Format(pattern=pattern):
+            yield from _expression("pattern", pattern, groups=0)
+        case Extracting(extract=str(extract)):
+            yield from _expression("extract", extract, groups=1)
+        case Length(at_least=low, at_most=high) if low > high:
+            yield "at_least", f"no answer has at least {low} and at most {high}", f"write at most {high}"
+        case PathReward(path=path) if not DOTTED.fullmatch(path):
+            yield "path", f"`{path}` is no dotted path of a function", "write `FOLDER.FILE.FUNCTION`, without `.py`"
+
+
+def _expression(field: str, pattern: str, groups: int) -> Iterator[tuple[str, str, str]]:
+    try:
+        found = re.compile(pattern, re.DOTALL).groups
+    except (re.error, OverflowError, RecursionError) as error:
+        yield (
+            field,
+            f"`{field}` is no regular expression: {error}",
+            "mend it; `\\` before a sign takes its meaning away",
+        )
+        return
+    if found < groups:
+        yield field, f"`{field}` has no group that says what counts", "put what counts into parentheses"
+
+
+def rollouts_are_possible(context: Context) -> Iterator[Diagnostic]:
+    """R0319: what vLLM needs to sample answers."""
+    hardware = context.recipe.hardware
+    for name, stage in _grpo(context):
+        rollout, path = stage.rollout, ("stages", name, "rollout")
+        if rollout.engine != "vllm":
+            continue
+        engine = context.at(*path, "engine")
+        if hardware.gpus == 0:
+            places = (engine, replace(context.at("hardware", "gpus"), label="no GPU"))
+            yield Diagnostic(
+                "R0319", "vLLM samples on GPUs, and the hardware has none", "write `engine: transformers`", places
+            )
+        elif rollout.mode == "server" and rollout.host is None:
+            help = "add `host:` with the name of the machine on which `swift rollout` runs, or write `mode: colocate`"
+            yield Diagnostic("R0319", "nothing says where the vLLM server is", help, (context.at(*path, "mode"),))
+        elif rollout.mode == "colocate" and hardware.world % rollout.tensor_parallel:
+            message = f"{hardware.world} processes cannot share models over {rollout.tensor_parallel} GPUs each"
+            help = f"write a `tensor_parallel` that divides {hardware.world}"
+            yield Diagnostic("R0319", message, help, (context.at(*path, "tensor_parallel"),))
+
+
+def best_is_by_reward(context: Context) -> Iterator[Diagnostic]:
+    """R0320: the loss of GRPO is near zero all the time and says nothing about the answers."""
+    for name, stage in _grpo(context):
+        chooses = stage.checkpoints.select == "best" or stage.early_stopping is not None
+        if chooses and stage.checkpoints.metric.endswith("loss"):
+            message = f"`{stage.checkpoints.metric}` does not tell which checkpoint answers best"
+            help = "write `metric: eval_reward` and `higher_is_better: true`"
+            yield Diagnostic("R0320", message, help, (context.at("stages", name, "checkpoints", "metric"),))
