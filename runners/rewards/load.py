@@ -90,7 +90,9 @@ def _module(file: Path) -> ModuleType:
     except SyntaxError as error:
         line, column = error.lineno or 1, error.offset or 1
         place = Span(str(file), line, column, line, column + 1)
-        raise RecipeError([Diagnostic("R0550", f"{file} is no Python: {error.msg}", "mend it", (place,))]) from error
+        raise RecipeError(
+            [Diagnostic("R0550", f"line {line} of {file} is no Python: {error.msg}", "mend it", (place,))]
+        ) from error
     except Exception as error:  # whatever the project's own code raises
         message = f"{file} cannot be loaded: {type(error).__name__}: {error}"
         raise RecipeError([Diagnostic("R0550", message, "mend it", (place,))]) from error
@@ -98,13 +100,15 @@ def _module(file: Path) -> ModuleType:
 
 
 def _neighbours(tree: ast.Module, file: Path) -> Iterator[Diagnostic]:
-    """R0554: imports of other files of the project, whose bytes nothing counts."""
+    """R0554: imports of other files of the project, whose bytes nothing counts; all relative ones are."""
     for node in ast.walk(tree):
         for name in _imported(node):
             head = name.partition(".")[0]
-            if any(_is_module(folder / head) for folder in (Path(), file.parent)):
+            if not head or any(_is_module(folder / head) for folder in (Path(), file.parent)):
                 line = getattr(node, "lineno", 1)
-                message = f"{file} imports `{name}`, a file of the project whose bytes no stage key counts"
+                message = (
+                    f"line {line} of {file} imports `{name}`, a file of the project whose bytes no stage key counts"
+                )
                 help = "copy what it needs into the file"
                 yield Diagnostic("R0554", message, help, (Span(str(file), line, 1, line, 2),))
 
@@ -113,7 +117,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        yield node.module or "." if not node.level else "."
+        yield "." * node.level + (node.module or "")
 
 
 def _is_module(place: Path) -> bool:

@@ -68,7 +68,7 @@ def _unfit(judge: Scores, file: Path, rows: Sequence[Mapping[str, Any]]) -> Iter
     """R0553: solutions that a reward can make nothing of."""
     found = [(number, said) for number, row in enumerate(rows, 1) if (said := judge.problem(row["solution"]))]
     for number, said in found[:SHOWN]:
-        message = f"the solution of this row is useless for the reward `{judge.name}`: {said}"
+        message = f"the solution of row {number} is useless for the reward `{judge.name}`: {said}"
         place = Span(str(file), number, 1, number, 2)
         yield Diagnostic("R0553", message, "mend the data set's solutions, or choose another reward", (place,))
     if len(found) > SHOWN:
