@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 FIRST = ("step", "epoch", "loss", "eval_loss", "learning_rate")
-TIMING = re.compile(r".*(_runtime|_per_second)$|memory.*|train_speed.*|step_time|elapsed_time|remaining_time|total_flos")
+TIMING = re.compile(
+    r".*(_runtime|_per_second)$|memory.*|train_speed.*|step_time|elapsed_time|remaining_time|total_flos"
+)
 DIGITS = 10
 
 Points = Sequence[Mapping[str, float]]

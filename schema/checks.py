@@ -9,14 +9,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from schema.checks_rl import best_is_by_reward, groups_divide, rewards_can_be_read, rollouts_are_possible
+from schema.checks_rl import (
+    adapters_go_on,
+    best_is_by_reward,
+    groups_divide,
+    reference_stays,
+    rewards_can_be_read,
+    rollouts_are_possible,
+    smoothing_counts,
+)
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Grpo, Predict, Prepare, Stage
+from schema.stages import Dpo, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -197,8 +205,8 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
 
 def _task(context: Context, name: str, stage: Stage) -> str:
     """What the rows of a stage are prepared for."""
-    if isinstance(stage, Grpo):
-        return "solve"
+    if isinstance(stage, Grpo | Dpo):
+        return "solve" if isinstance(stage, Grpo) else "prefer"
     return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"
 
 
@@ -272,4 +280,7 @@ RULES: tuple[Rule, ...] = (
     rewards_can_be_read,
     rollouts_are_possible,
     best_is_by_reward,
+    adapters_go_on,
+    reference_stays,
+    smoothing_counts,
 )

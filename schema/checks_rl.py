@@ -8,8 +8,12 @@ from dataclasses import replace
 
 from schema.context import Context
 from schema.diagnostics import Diagnostic
+from schema.references import stage_place
 from schema.rewards import Extracting, Format, Length, PathReward, Reward
-from schema.stages import Grpo
+from schema.stages import Dpo, Grpo
+from schema.stages.dpo import SMOOTHED
+from schema.training import AlignmentStage, TrainingStage
+from schema.tuner import LoraTuner
 
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -103,3 +107,84 @@ def best_is_by_reward(context: Context) -> Iterator[Diagnostic]:
             message = f"`{stage.checkpoints.metric}` does not tell which checkpoint answers best"
             help = "write `metric: eval_reward` and `higher_is_better: true`"
             yield Diagnostic("R0320", message, help, (context.at("stages", name, "checkpoints", "metric"),))
+
+
+def _alignment(context: Context) -> Iterator[tuple[str, AlignmentStage, TrainingStage | None]]:
+    """Each stage with a reference model, and the stage before that hands an adapter to it."""
+    for name, stage in context.training():
+        if isinstance(stage, AlignmentStage):
+            before = context.recipe.stages.get(stage.model)
+            adapted = isinstance(before, TrainingStage) and before.gives == "adapter"
+            yield name, stage, before if adapted and isinstance(before, TrainingStage) else None
+
+
+def adapters_go_on(context: Context) -> Iterator[Diagnostic]:
+    """R0321, R0322: an adapter of the stage before is not lost in silence, and neither is what the recipe says of it."""
+    for name, stage, before in _alignment(context):
+        path = ("stages", name)
+        if before is None:
+            if stage.adapter == "new":
+                message = f"`adapter: new` is about an adapter, and `{stage.model}` hands none over"
+                yield Diagnostic("R0321", message, "remove `adapter`", (context.at(*path, "adapter"),))
+            continue
+        places = (context.at(*path, "tuner"), stage_place(context, stage.model))
+        if not isinstance(stage.tuner, LoraTuner):
+            message = (
+                f"a full fine-tune leaves the adapter of `{stage.model}` out: what it has learned is lost in silence"
+            )
+            help = f"fold it in first (`merged: {{kind: merge, adapter: {stage.model}}}`) and write `model: merged`"
+            yield Diagnostic("R0321", message, help, places)
+        elif stage.adapter == "stack":
+            yield from _other_tuner(context, name, stage.tuner, stage.model, before)
+
+
+LOADED = ("rank", "alpha", "dropout", "target_modules", "modules_to_save", "bias", "init", "rank_stabilized", "dora")
+"""Fields of a tuner that an adapter brings with it: an engine ignores what is said otherwise."""
+
+
+def _other_tuner(
+    context: Context, name: str, tuner: LoraTuner, model: str, before: TrainingStage
+) -> Iterator[Diagnostic]:
+    for field in LOADED:
+        here, there = getattr(tuner, field), getattr(before.tuner, field)
+        if here != there:
+            message = (
+                f"training goes on in the adapter of `{model}`, whose `{field}` is {_said(there)} and not {_said(here)}"
+            )
+            help = f"write the tuner of `{model}` here as well, or `adapter: new`, or put a `merge` stage between"
+            places = (context.at("stages", name, "tuner", field), context.at("stages", model, "tuner", field))
+            yield Diagnostic("R0322", message, help, places)
+
+
+def _said(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else f"{value}".lower()
+
+
+SHIFTING = ("pissa", "olora", "loftq", "lora-ga")
+"""Ways for an adapter to start that change the weights below it: without the adapter, the model is no longer what it was."""
+
+
+def reference_stays(context: Context) -> Iterator[Diagnostic]:
+    """R0323: the reference is the model with its new adapter off, so that adapter has to start from nothing."""
+    for name, stage, before in _alignment(context):
+        new = before is None or stage.adapter == "new"
+        compared = getattr(stage, "beta", 0) > 0
+        if new and compared and isinstance(stage.tuner, LoraTuner) and stage.tuner.init in SHIFTING:
+            message = f"`init: {stage.tuner.init}` changes the weights of the model that is also the reference"
+            help = "write `init: gaussian`, or leave `init` out"
+            yield Diagnostic("R0323", message, help, (context.at("stages", name, "tuner", "init"),))
+
+
+def smoothing_counts(context: Context) -> Iterator[Diagnostic]:
+    """R0324: `label_smoothing` stands with a loss that knows it, and a loss that needs it has it."""
+    for name, stage in context.training():
+        if not isinstance(stage, Dpo):
+            continue
+        places = (context.at("stages", name, "label_smoothing"), context.at("stages", name, "loss_type"))
+        if stage.label_smoothing and stage.loss_type not in SMOOTHED:
+            message = f"the loss `{stage.loss_type}` ignores `label_smoothing`"
+            help = "remove it, or write one of " + ", ".join(f"`{loss}`" for loss in SMOOTHED)
+            yield Diagnostic("R0324", message, help, places)
+        elif stage.loss_type == "exo_pair" and not stage.label_smoothing:
+            message = "the loss `exo_pair` takes the logarithm of `label_smoothing`, which is 0"
+            yield Diagnostic("R0324", message, "add `label_smoothing: 0.001`", places[::-1])

@@ -24,7 +24,7 @@ SETTINGS = ("kind", "weight", "file", "path", "function", "parameters")
 class RewardBase(Model):
     """What all rewards share."""
 
-    weight: float = 1.0
+    weight: float = Field(1.0, gt=0)
     """The answer's reward is the sum of all rewards, each times its weight."""
 
     @property

@@ -1,7 +1,7 @@
 """What all training stages share: data, optimizer, batch, length, cadences and where the engine runs."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
@@ -127,6 +127,8 @@ DeepSpeed = Literal["zero0", "zero1", "zero2", "zero3", "zero1-offload", "zero2-
 class TrainingStage(Stage):
     """Fields of every training stage."""
 
+    starts_from: ClassVar[tuple[Literal["models", "datasets"] | Product, ...]] = ("models", "model")
+    """What `model` may name."""
     model: Reference
     """A name in `models`, or a stage that hands over a model."""
     data: Sources
@@ -152,7 +154,7 @@ class TrainingStage(Stage):
     @property
     def uses(self) -> tuple[Use, ...]:
         return (
-            Use("model", ("model",), self.model, ("models", "model")),
+            Use("model", ("model",), self.model, self.starts_from),
             *_row_uses("data", ("data",), self.data),
             *_row_uses("validation", ("evaluation", "data"), self.evaluation.data or ()),
         )
@@ -171,6 +173,18 @@ class SupervisedStage(TrainingStage):
     """What happens to an example beyond `max_length`: the run ends, or it is cut at that side."""
     packing: bool = False
     """Several short examples share a sequence; needs flash attention."""
+
+
+class AlignmentStage(TrainingStage):
+    """Fields of stages that compare a policy with a reference model: what it was before they began."""
+
+    starts_from: ClassVar[tuple[Literal["models", "datasets"] | Product, ...]] = ("models", "model", "adapter")
+    model: Reference
+    """A name in `models`, or a stage that hands over a model or an adapter."""
+    adapter: Literal["stack", "new"] = "stack"
+    """What an adapter means that `model` hands over. `stack`: training goes on in it, and the reference is as it was.
+    `new`: another one starts on the model below it, and the reference is the model with the adapter that was handed over.
+    To fold it in for good, put a `merge` stage between."""
 
 
 def _row_uses(role: str, path: tuple[str | int, ...], sources: tuple[Source, ...]) -> Iterator[Use]:

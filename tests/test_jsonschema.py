@@ -25,9 +25,13 @@ from schema.tree import Entry, MapNode, ScalarNode, SeqNode
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "schema" / "recipe-v1.schema.json"
 EVERY_FIELD = ROOT / "tests" / "golden" / "every-field" / "recipe.yaml"
-FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), EVERY_FIELD]
-RECIPES = {path.stem: to_data(parse(path.read_text("utf-8"), path.name)) for path in FILES}
-WHOLE = RECIPES["recipe"]
+ALIGNMENT = ROOT / "tests" / "golden" / "rlhf" / "recipe.yaml"
+FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), EVERY_FIELD, ALIGNMENT]
+RECIPES = {
+    path.parent.name if path.stem == "recipe" else path.stem: to_data(parse(path.read_text("utf-8"), path.name))
+    for path in FILES
+}
+WHOLE = RECIPES["every-field"]
 DOCUMENT = jsonschema.document()
 
 
@@ -61,6 +65,13 @@ UNSAID_RULES = {
     "one_prompt": "R0316",
     "paths_stay_inside": "R0311, R0312",
     "pictures_have_one_folder": "R0313",
+    "groups_divide": "R0317",
+    "rewards_can_be_read": "R0318",
+    "rollouts_are_possible": "R0319",
+    "best_is_by_reward": "R0320",
+    "adapters_go_on": "R0321, R0322",
+    "reference_stays": "R0323",
+    "smoothing_counts": "R0324",
 }
 """Rules across fields, with their codes: the JSON Schema says none of them."""
 UNSAID_OF_FILES = ("R0206", "R0207", "R0209", "R0213")
@@ -187,7 +198,7 @@ def test_fields_have_the_words_of_the_models():
 def test_every_field_is_used_by_the_recipe_of_all_fields():
     """Else mutants never reach it."""
     whole = [(name, field) for name, field, _ in properties(DOCUMENT) if not name.endswith(jsonschema.PART)]
-    used = {(None, field) for field in fields(WHOLE)}
+    used = {(None, field) for recipe in (WHOLE, RECIPES["rlhf"]) for field in fields(recipe)}
     missing = {field for name, field in whole if (None, field) not in used} - {"extends"}
     assert missing == set()
 

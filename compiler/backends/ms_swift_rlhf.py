@@ -1,4 +1,8 @@
-"""ms-swift 4.6: `swift rlhf` with GRPO."""
+"""ms-swift 4.6: `swift rlhf` with GRPO and DPO.
+
+What an adapter of the stage before means was tried: with `--adapters` alone the reference is the model without it, a full
+fine-tune ignores it in silence, and with `--ref_adapters` too the loss of DPO starts at ln 2, as it has to.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,14 @@ from compiler.backends.ms_swift_training import (
     SFT_DEFAULTS,
     TRAINING,
     Fields,
+    model_below,
     training_launch,
     training_options,
     training_outputs,
 )
 from compiler.plan import Command, InputPath, Launch, Output, Plan, StagePlan, Value
-from schema.stages import Grpo
+from schema.stages import Dpo, Grpo
+from schema.training import AlignmentStage
 from schema.tuner import FullTuner
 
 GRPO: Fields = {
@@ -69,6 +75,16 @@ GRPO_DEFAULTS: dict[str, Value] = {
     "log_completions": False,
     "ds3_gather_for_generation": True,
 }
+DPO: Fields = {
+    "max_length": ("max_length",),
+    "beta": ("beta",),
+    "loss_type": ("loss_type",),
+    "label_smoothing": ("label_smoothing",),
+    **TRAINING,
+}
+"""Option → the field of a `dpo` stage that it is."""
+
+DPO_DEFAULTS: dict[str, Value] = {**SFT_DEFAULTS, "loss_scale": "last_round"}
 
 
 def grpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
@@ -83,7 +99,8 @@ def grpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         "top_k": stage.top_k or -1,
         "truncation_strategy": "delete" if stage.too_long == "replace" else stage.too_long,
         "steps_per_generation": batch.accumulation,
-        **_reference(planned, stage),
+        **_adapters(planned, stage, compared=stage.beta > 0),
+        **_reference(planned, stage, compared=stage.beta > 0),
         "use_vllm": stage.rollout.engine == "vllm",
         **_length_of_vllm(stage),
     }
@@ -97,12 +114,41 @@ def grpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     return replace(launch, files=files), training_outputs(curve)
 
 
-def _reference(planned: StagePlan, stage: Grpo) -> dict[str, Value | None]:
+def dpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`swift rlhf --rlhf_type dpo`; then the checkpoint that goes on."""
+    stage = planned.stage
+    assert isinstance(stage, Dpo)
+    own: dict[str, Value | None] = {
+        "rlhf_type": "dpo",
+        "rpo_alpha": stage.sft_weight or None,
+        "truncation_strategy": "delete" if stage.too_long == "error" else stage.too_long,
+        **_adapters(planned, stage, compared=True),
+        **_reference(planned, stage, compared=True),
+    }
+    options = training_options(plan, planned, DPO, own, DPO_DEFAULTS)
+    train = Command(("swift", "rlhf"), options, (ENGINE, "rlhf"), stage.engine.args, True, {**DPO, **LORA})
+    curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
+    return training_launch(plan, planned, train), training_outputs(curve)
+
+
+def _adapters(planned: StagePlan, stage: AlignmentStage, compared: bool) -> dict[str, Value | None]:
+    """The adapter of the stage before, where training starts, and in a frozen copy what it is compared with."""
+    below = model_below(planned)
+    if below.role == "model":
+        return {}
+    before = InputPath("model", planned.input("model").path)
+    return {
+        "adapters": before if stage.adapter == "stack" else None,
+        "ref_adapters": before if compared else None,
+    }
+
+
+def _reference(planned: StagePlan, stage: AlignmentStage, compared: bool) -> dict[str, Value | None]:
     """The model that a full fine-tune is compared with: written out, because a run that goes on has another `model`."""
-    if stage.beta == 0 or not isinstance(stage.tuner, FullTuner):
+    if not compared or not isinstance(stage.tuner, FullTuner):
         return {}
     assert planned.model is not None
-    return {"ref_model": InputPath("model", planned.input("model").path), "ref_model_type": planned.model.type}
+    return {"ref_model": model_below(planned), "ref_model_type": planned.model.type}
 
 
 def _vllm(stage: Grpo) -> Fields:

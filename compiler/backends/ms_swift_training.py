@@ -142,7 +142,7 @@ def training_options(
     stage, model, batch = planned.stage, planned.model, planned.batch
     assert isinstance(stage, TrainingStage) and model is not None and batch is not None
     seed = plan.instance.recipe.seed
-    model_path = InputPath("model", planned.input("model").path)
+    model_path = model_below(planned)
     full = not isinstance(stage.tuner, LoraTuner)
     options: dict[str, Value | None] = {
         "model": ResumedModel(model_path) if full else model_path,
@@ -167,6 +167,13 @@ def training_options(
         "resume_from_checkpoint": ResumePath(),
     }
     return without_nulls(options)
+
+
+def model_below(planned: StagePlan) -> InputPath:
+    """The model that is loaded; where the stage before hands over an adapter, the one below it."""
+    roles = {given.role for given in planned.inputs}
+    role = "base" if "base" in roles else "model"
+    return InputPath(role, planned.input(role).path)
 
 
 def training_launch(

@@ -52,7 +52,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
 def _unsaid(dataset: Dataset) -> dict[str, Any]:
     """Younger fields that say nothing, which older configurations do not have."""
     silent: dict[str, Any] = {}
-    if isinstance(dataset, Shapes) and not dataset.noise:
+    if isinstance(dataset, Shapes) and dataset.noise is None:
         silent["noise"] = True
     columns = getattr(dataset, "columns", None)
     if isinstance(columns, Columns) and columns.rejected is None:

@@ -44,11 +44,12 @@ ENGINE_PACKAGES = (
 )
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
+    "swift rlhf": ("trl",),
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
 }
-"""Program or runner → the packages whose versions matter to its result."""
+"""Program, its command or a runner → the packages whose versions matter to its result."""
 
 
 def identity(plan: Plan) -> Plan:
@@ -108,7 +109,8 @@ def _plain(value: Any) -> Json:
 
 
 def _toolchain(stage: StagePlan) -> dict[str, str]:
-    programs = {command.program[0] for command in stage.launch.commands} | set(stage.launch.runners)
+    written = [command.program for command in stage.launch.commands]
+    programs = {name for program in written for name in (program[0], " ".join(program[:2]))} | set(stage.launch.runners)
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")

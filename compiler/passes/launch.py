@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from compiler.backends import ms_swift, ms_swift_rlhf, own
 from compiler.plan import Launch, Output, Plan, StagePlan
-from schema.stages import Classify, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
+from schema.stages import Classify, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
@@ -17,6 +17,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Sft: ms_swift.sft,
     Classify: ms_swift.sft,
     Grpo: ms_swift_rlhf.grpo,
+    Dpo: ms_swift_rlhf.dpo,
     Merge: ms_swift.merge,
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,

@@ -41,8 +41,7 @@ def _implied(plan: Plan, recipe: Recipe, stage: Stage) -> Iterator[Input]:
     for use in stage.uses:
         used = recipe.stages.get(use.name)
         if used is not None and used.gives == "adapter":
-            below = next(u for u in used.uses if u.role == "model")
-            yield replace(_input(plan, recipe, below), role="base")
+            yield replace(_input(plan, recipe, _base(recipe, used)), role="base")
     if isinstance(stage, Prepare) and (prompt := recipe.datasets[stage.dataset].prompt_file):
         yield _file(plan, "prompt", prompt, "file")
     for named in stage.files:
@@ -56,6 +55,13 @@ def _implied(plan: Plan, recipe: Recipe, stage: Stage) -> Iterator[Input]:
         prepared = rows.partition(".")[0]
         path = f"{plan.outputs}/{prepared}/classes.json"
         yield Input("classes", path, stage=prepared, dependencies=(path,))
+
+
+def _base(recipe: Recipe, adapted: Stage) -> Use:
+    """The reference to the model below an adapter: an adapter may go on in that of a stage before."""
+    below = next(use for use in adapted.uses if use.role == "model")
+    deeper = recipe.stages.get(below.name)
+    return _base(recipe, deeper) if deeper is not None and deeper.gives == "adapter" else below
 
 
 def _input(plan: Plan, recipe: Recipe, use: Use) -> Input:

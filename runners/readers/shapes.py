@@ -49,7 +49,7 @@ def read(source: Source) -> Read:
 def _label(source: Source, index: int, number: int, classes: tuple[str, ...]) -> str:
     """The class of a picture, or with the probability `noise` any of them."""
     dice = random.Random(f"{source.seed}/{index}/{number}/label")
-    return dice.choice(classes) if dice.random() < source.dataset.get("noise", 0.0) else classes[index]
+    return dice.choice(classes) if dice.random() < source.dataset.get("noise", 0) else classes[index]
 
 
 def _draw(index: int, seed: str, size: int) -> Array:

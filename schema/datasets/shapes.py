@@ -18,7 +18,7 @@ class Shapes(DatasetBase):
     kind: Literal["shapes"]
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
     per_class: Positive = 6
-    noise: float = Field(0.0, ge=0, le=1)
+    noise: float | None = Field(None, ge=0, le=1)
     """The share of pictures whose class is drawn at random: what is learned from them leaves something to be learned."""
     size: int = Field(56, ge=8, le=1024)
     """Width and height in pixels."""

@@ -16,7 +16,7 @@ from pydantic import Field
 from schema.base import Model, Positive, default
 from schema.rewards import Reward
 from schema.stage import FileUse
-from schema.training import TrainingStage
+from schema.training import AlignmentStage
 
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -44,7 +44,7 @@ class Rollout(Model):
     port: int = Field(8000, ge=1, le=65535)
 
 
-class Grpo(TrainingStage):
+class Grpo(AlignmentStage):
     """Trains on questions with solutions (`task: solve`); hands over an adapter or a model."""
 
     kind: Literal["grpo"]
@@ -60,8 +60,9 @@ class Grpo(TrainingStage):
     """Tokens of an answer."""
     temperature: float = Field(0.9, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
-    top_k: Positive | None = None
-    """Sample from so many of the likeliest tokens; from all when absent."""
+    top_k: int | None = Field(None, ge=2)
+    """Sample from so many of the likeliest tokens; from all when absent. From one alone, all answers of a group are the
+    same, and nothing is learned."""
     beta: NonNegative = 0.04
     """The weight of the divergence from the reference model; 0 does without one."""
     epsilon: float = Field(0.2, gt=0)
