@@ -1,4 +1,4 @@
-"""Make a random tiny vision-language model: python -m runners.tiny_model --family qwen2_vl --seed 0 --to DIR
+"""Make a random tiny language or vision-language model: python -m runners.tiny_model --family qwen2_vl --seed 0 --to DIR
 
 It has the architecture, token ids, processor and chat template of its family, a few layers of width 32 and random
 weights, the same bytes for the same seed. It is for tests, smoke variants and the quickstart; it knows nothing.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runners.tiny import gemma3, llava, mllama, qwen
+from runners.tiny import gemma3, llava, mllama, qwen, qwen_text
 
 FAMILIES: dict[str, Callable[[Path], Any]] = {
     "qwen2_vl": qwen.qwen2_vl,
@@ -22,6 +22,7 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
     "gemma3_vision": gemma3.gemma3,
     "llama3_2_vision": mllama.mllama,
     "llava1_5_hf": llava.llava,
+    "qwen3": qwen_text.qwen3,
 }
 """ms-swift's `model_type`, which is also the name of its template → the builder."""
 

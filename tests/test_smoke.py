@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import shutil
 import socket
 import subprocess
@@ -132,6 +133,33 @@ def test_a_second_time_there_is_nothing_to_do(ran: tuple[Plan, Path, str]) -> No
     before = digests(folder / plan.outputs)
     do(folder, BIN / "recipe", "run", file, *variant)
     assert digests(folder / plan.outputs) == before
+
+
+RISE = 0.15
+"""How much the mean reward has to rise from the first to the last tenth of a training: by 0.26 with the recipe's seed."""
+
+
+def test_rewards_rise(ran: tuple[Plan, Path, str]) -> None:
+    """Where a stage learns from rewards, it learns."""
+    plan, folder, _ = ran
+    for stage in plan.stages:
+        if stage.kind == "grpo":
+            metrics = json.loads((folder / stage.out / "metrics.json").read_bytes())
+            assert metrics["reward_last_tenth"] >= metrics["reward_first_tenth"] + RISE
+            with (folder / stage.out / "curve.csv").open() as file:
+                rewards = [float(row["reward"]) for row in csv.DictReader(file)]
+            assert len(rewards) == metrics["steps"]
+
+
+def test_preferences_are_learned(ran: tuple[Plan, Path, str]) -> None:
+    """The loss of DPO starts at ln 2, where policy and reference are the same, and falls."""
+    plan, folder, _ = ran
+    for stage in plan.stages:
+        if stage.kind == "dpo":
+            with (folder / stage.out / "curve.csv").open() as file:
+                losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+            assert abs(losses[0] - math.log(2)) < 1e-3
+            assert losses[-1] < 0.6
 
 
 def test_the_quickstart_learns_and_two_clones_agree(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from schema.models import TINY, ModelSpec
 from schema.recipe import Recipe
 from schema.signature import ModelEntry, find_model, known_model_types, known_templates, model_problem, near
 
-TINY_TYPES = {"qwen2-vl": "qwen2_vl", "qwen2.5-vl": "qwen2_5_vl", "llava1.5-hf": "llava1_5_hf"}
+TINY_TYPES = {
+    "qwen2-vl": "qwen2_vl",
+    "qwen2.5-vl": "qwen2_5_vl",
+    "llava1.5-hf": "llava1_5_hf",
+    "qwen3": "qwen3",
+}
 """Family of a tiny model → its model type, which is also the name of its template."""
 
 
