@@ -60,7 +60,30 @@ _TRAINING = {
     "logging.project": "swanlab_project wandb_project",
     "classes": "num_labels num_classes n_classes",
 }
+_ALIGNMENT = {
+    "generations": "num_generations group_size num_return_sequences",
+    "max_prompt_length": "prompt_length max_prompt_len",
+    "max_completion_length": "response_length completion_length",
+    "iterations": "num_iterations",
+    "epsilon": "clip_range cliprange epsilon_low",
+    "epsilon_high": "clip_range_high",
+    "beta": "kl_coef kl_coeff dpo_beta",
+    "rewards": "reward_funcs reward_functions reward_func reward_weights external_plugins",
+    "scale_rewards": "reward_scaling",
+    "sft_weight": "rpo_alpha",
+    "adapter": "adapters ref_adapters ref_model",
+    "rollout.engine": "use_vllm",
+    "rollout.mode": "vllm_mode",
+    "rollout.gpu_memory_utilization": "vllm_gpu_memory_utilization",
+    "rollout.tensor_parallel": "vllm_tensor_parallel_size",
+    "rollout.enforce_eager": "vllm_enforce_eager",
+    "rollout.sleep": "sleep_level vllm_enable_sleep_mode",
+    "rollout.host": "vllm_server_host",
+    "rollout.port": "vllm_server_port",
+}
 _RECIPE = {
+    "datasets.NAME.columns.answer": "chosen solution",
+    "datasets.NAME.columns.rejected": "rejected_response",
     "models.NAME.id": "model_id model_name model_name_or_path pretrained_model_name_or_path base_model",
     "models.NAME.revision": "model_revision",
     "models.NAME.hub": "use_hf use_modelscope hub_source",
@@ -82,7 +105,10 @@ _RECIPE = {
 }
 
 SYNONYMS: dict[str, str] = {
-    name: target for table in (_TUNER, _TRAINING, _RECIPE) for target, names in table.items() for name in names.split()
+    name: target
+    for table in (_TUNER, _TRAINING, _ALIGNMENT, _RECIPE)
+    for target, names in table.items()
+    for name in names.split()
 }
 """An engine's option → our field."""
 
@@ -121,6 +147,9 @@ VALUES: dict[str, str] = {
     **dict.fromkeys(("infer", "inference", "generate"), "predict"),
     **dict.fromkeys(("eval", "score", "metrics"), "evaluate"),
     **dict.fromkeys(("merge_lora",), "merge"),
+    **dict.fromkeys(("preference", "preferences", "chosen_rejected"), "prefer"),
+    **dict.fromkeys(("prompt", "prompts", "solution"), "solve"),
+    **dict.fromkeys(("accuracy_reward", "exact_match"), "exact"),
     **dict.fromkeys(("seq_cls", "classification", "classifier"), "classify"),
     **dict.fromkeys(("imagefolder", "images", "image"), "image-folder"),
     **dict.fromkeys(("json", "ndjson"), "jsonl"),

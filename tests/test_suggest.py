@@ -43,7 +43,7 @@ def test_a_synonym_leads_to_a_field(target):
 
 
 def test_no_synonym_stands_twice():
-    tables = (synonyms._TUNER, synonyms._TRAINING, synonyms._RECIPE)
+    tables = (synonyms._TUNER, synonyms._TRAINING, synonyms._ALIGNMENT, synonyms._RECIPE)
     names = [name for table in tables for listed in table.values() for name in listed.split()]
     assert len(names) == len(set(names)) == len(SYNONYMS)
     assert len(names) > 150

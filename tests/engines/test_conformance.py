@@ -128,13 +128,16 @@ def broken(name, options):
 
 
 def prepare(project, argv):
-    """Put a model without weights and an adapter where a command line names them."""
+    """Put a model without weights, an adapter and an empty plugin where a command line names them."""
     signature, rest = for_program(argv)
     given = read_argv(signature, rest) if not check_argv(signature, rest) else {}
-    for name in ("model", "resume_from_checkpoint"):
+    for name in ("model", "ref_model", "resume_from_checkpoint"):
         if given.get(name):
             model_without_weights(project / given[name])
-    for path in given.get("adapters", []):
+    for path in given.get("external_plugins", []):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text("", encoding="utf-8")
+    for path in [*given.get("adapters", []), *given.get("ref_adapters", [])]:
         (project / path).mkdir(parents=True, exist_ok=True)
         (project / path / "adapter_config.json").write_text("{}", encoding="utf-8")
     deepspeed = given.get("deepspeed")
