@@ -150,3 +150,11 @@ def test_an_adapter_that_goes_on_stands_on_the_first_model(tmp_path):
     options = plan.stage("sharp").launch.commands[1].options
     assert options["adapters"] == options["ref_adapters"]
     assert options["adapters"].path == "outputs/small/polite/model"
+
+
+@pytest.mark.parametrize(("iterations", "resumes"), [(1, True), (2, False)])
+def test_a_run_does_not_go_on_without_the_answers_it_was_to_use_again(tmp_path, iterations, resumes):
+    """Tried with a tiny model: with one update from each answer a resumed run ends with the same bytes, with more it does not."""
+    path = project(tmp_path, small=quoted(document(grpo(iterations=iterations)))) / "small.yaml"
+    (plan,) = plans(path).values()
+    assert plan.stage("train").resumes is resumes

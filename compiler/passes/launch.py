@@ -37,5 +37,8 @@ def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
 
 
 def _resumes(stage: Stage) -> bool:
-    """Training goes on from a checkpoint, but the engine forgets how long an early stop has been waiting."""
-    return isinstance(stage, TrainingStage) and stage.early_stopping is None
+    """Training goes on from a checkpoint, but the engine forgets how long an early stop has been waiting, and answers
+    that were to be used again.
+    """
+    forgets = isinstance(stage, Grpo) and stage.iterations > 1
+    return isinstance(stage, TrainingStage) and stage.early_stopping is None and not forgets
