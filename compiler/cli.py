@@ -21,6 +21,8 @@ VERBS: dict[str, str] = {
     "schema": "compiler.commands.schema",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
+    "verify": "runners.commands.verify",
+    "card": "runners.commands.card",
     "fetch": "runners.commands.fetch",
     "scores": "runners.commands.scores",
 }

@@ -174,7 +174,9 @@ def _watched(stage: Stage, folder: Path, code: int) -> trainer.Report | None:
     if report is not None:
         trainer.refuse(stage, report)
         if report.after and code == 0:
-            say(f"{stage.title}: after its last step the trainer held other values. {'; '.join(map(str, report.after))}")
+            say(
+                f"{stage.title}: after its last step the trainer held other values. {'; '.join(map(str, report.after))}"
+            )
     elif code == 0 and trainer.expected(stage):
         raise trainer.silent(stage)
     return report

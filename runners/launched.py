@@ -99,4 +99,4 @@ def relative(word: str, root: Path) -> str:
     """
     inside = word.replace(f"{root}/", "")
     path = PurePosixPath(inside)
-    return f"{OUTSIDE}/{path.name}" if path.is_absolute() and len(path.parts) > 2 else inside  # noqa: PLR2004
+    return f"{OUTSIDE}/{path.name}" if path.is_absolute() and len(path.parts) > 2 else inside

@@ -1,6 +1,6 @@
 """What a trainer has told of its own settings (`runners.watch`), read by `recipe exec`.
 
-    .recipe/checkpoints/<key>/trainer.json      written before the first step and after the last
+.recipe/checkpoints/<key>/trainer.json      written before the first step and after the last
 """
 
 from __future__ import annotations

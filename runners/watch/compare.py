@@ -136,7 +136,7 @@ def _same(ours: Any, theirs: Any) -> bool:
     """Whether two normal values mean the same: 1 and 1.0 do, true and 1 do not, a list of one stands for its item."""
     if isinstance(ours, list) or isinstance(theirs, list):
         return _several(ours) == _several(theirs)
-    return _key(ours) == _key(theirs)
+    return bool(_key(ours) == _key(theirs))
 
 
 def _among(part: Any, whole: Any) -> bool:

@@ -32,7 +32,9 @@ class Watch:
         try:
             self.planned = planned(read_json(Path(place)), program)
         except (KeyError, TypeError, ValueError):
-            sys.exit(f"{PLAN} names {place or 'no file'}, which says nothing of `{' '.join(program)}`: nothing was trained")
+            sys.exit(
+                f"{PLAN} names {place or 'no file'}, which says nothing of `{' '.join(program)}`: nothing was trained"
+            )
         self.rank = rank
         self.begun: dict[str, Any] = {}
 

@@ -14,7 +14,11 @@ NAME = "recipe"
 CHECKPOINTING = ("gradient_checkpointing", "vit_gradient_checkpointing")
 TOWERS = {"freeze_aligner": "aligner", "freeze_vit": "vision_tower", "freeze_llm": "language_model"}
 """Option of a full fine-tune → what ms-swift calls that part of a model. An aligner can stand inside a vision tower."""
-OTHER_FREEZING = ("freeze_parameters", "freeze_parameters_ratio", "freeze_parameters_regex", "trainable_parameters", "trainable_parameters_regex")
+OTHER_FREEZING = (
+    "freeze_parameters", "freeze_parameters_ratio", "freeze_parameters_regex", "trainable_parameters",
+    "trainable_parameters_regex",
+)  # fmt: skip
+"""Options that freeze or unfreeze single parameters, beside those parts."""
 EXPANDED = {"all-linear", "all-embedding", "all-router"}
 """Target modules in whose place the engine puts names of the model."""
 SHORTENED = 20
