@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -13,6 +14,8 @@ OPEN = {"modules_to_save"}
 """Lists to which PEFT adds on its own, such as the head of a classifier."""
 AUTO = "auto"
 """What a DeepSpeed configuration leaves to the trainer."""
+TOLD_ONLY = {"steps_per_print", "wall_clock_breakdown"}
+"""What DeepSpeed writes to its log, which accelerate changes."""
 OWN_GROUPS = (None, "default", "multimodal")
 """Values of `optimizer` with which each parameter group has a planned learning rate."""
 
@@ -90,7 +93,8 @@ def deepspeed(document: Any, above: str = "deepspeed") -> dict[str, Any]:
         return {} if document in (None, AUTO) else {above: document}
     leaves: dict[str, Any] = {}
     for name, below in document.items():
-        leaves |= deepspeed(below, f"{above}.{name}")
+        if name not in TOLD_ONLY:
+            leaves |= deepspeed(below, f"{above}.{name}")
     return leaves
 
 
@@ -121,6 +125,8 @@ def normal(value: Any) -> Any:
     """
     if isinstance(value, Enum):
         return normal(value.value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such number
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, set | frozenset):
