@@ -139,7 +139,8 @@ def _training(run: Run) -> Iterator[str]:
 def _machine(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     machine = record["machine"]
     gpus = machine["gpus"]
-    yield "CPU", f"{machine['cpu']}, {machine['threads']} threads"
+    threads = machine["threads"]
+    yield "CPU", f"{machine['cpu']}, {threads} thread{'' if threads == 1 else 's'}"
     if gpus:
         yield "GPUs", ", ".join(f"{gpus.count(name)} × {name}" for name in dict.fromkeys(gpus))
     yield "system", machine["platform"]
