@@ -22,6 +22,8 @@ VERBS: dict[str, str] = {
     "lock": "runners.commands.lock",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
+    "verify": "runners.commands.verify",
+    "card": "runners.commands.card",
     "fetch": "runners.commands.fetch",
     "scores": "runners.commands.scores",
 }

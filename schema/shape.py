@@ -16,6 +16,8 @@ from schema.tree import MapNode, Node, ScalarNode, SeqNode, child, find, key_spa
 
 Location = tuple[int | str, ...]
 
+MOST = 2**53
+"""The largest whole number that JSON's numbers hold exactly."""
 _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -95,7 +97,7 @@ def _retyped(node: ScalarNode, error: ErrorDetails) -> str | int | None:
     if error["type"] == "literal_error" and node.plain and f"'{node.raw}'" in error["ctx"]["expected"]:
         return node.raw
     if error["type"] in ("int_type", "int_from_float") and isinstance(node.value, float) and node.value.is_integer():
-        return int(node.value)
+        return int(node.value) if abs(node.value) <= MOST else None
     return None
 
 
