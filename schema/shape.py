@@ -13,11 +13,10 @@ from schema.base import Model
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import VERSION, Recipe
 from schema.tree import MapNode, Node, ScalarNode, SeqNode, child, find, key_span, to_data, value_span
+from schema.yaml_core import EXACT
 
 Location = tuple[int | str, ...]
 
-MOST = 2**53
-"""The largest whole number that JSON's numbers hold exactly."""
 _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -97,7 +96,7 @@ def _retyped(node: ScalarNode, error: ErrorDetails) -> str | int | None:
     if error["type"] == "literal_error" and node.plain and f"'{node.raw}'" in error["ctx"]["expected"]:
         return node.raw
     if error["type"] in ("int_type", "int_from_float") and isinstance(node.value, float) and node.value.is_integer():
-        return int(node.value) if abs(node.value) <= MOST else None
+        return int(node.value) if abs(node.value) <= EXACT else None
     return None
 
 
