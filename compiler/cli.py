@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
+    "setup": "compiler.commands.setup",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
     "fetch": "runners.commands.fetch",
@@ -33,8 +34,10 @@ options to parse, and an eighth of the time is saved."""
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "exec": ("runners.exec",),
     "check": ("compiler.commands.check", "runners.link"),
+    "merge-lock": ("compiler.commands.merge_lock",),
 }
-"""What compiled pipelines call, hidden from people: verb → modules with `main(argv)`, one after another while all is well."""
+"""What compiled pipelines and git call, hidden from people: verb → modules with `main(argv)`, one after another while all is
+well."""
 
 
 def main() -> None:
