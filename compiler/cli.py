@@ -9,6 +9,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from schema.exits import Answer
+
 VERBS: dict[str, str] = {
     "validate": "compiler.commands.validate",
     "compile": "compiler.commands.compile",
@@ -40,8 +42,21 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 well."""
 
 
+DETAILED = "--detailed-exitcode"
+"""The option with which `recipe diff` ends as terraform does: 2 says that there are differences, so that errors are 1."""
+
+
 def main() -> None:
     """The entry point of `recipe` and of `python -m compiler`."""
+    try:
+        _main()
+    except SystemExit as ended:
+        if sys.argv[1:2] == ["diff"] and DETAILED in sys.argv and ended.code == 2 and not isinstance(ended, Answer):
+            sys.exit(1)
+        raise
+
+
+def _main() -> None:
     try:
         sys.exit(_run(sys.argv[1:]))
     except BrokenPipeError:
