@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
+    "mv": "compiler.commands.mv",
     "setup": "compiler.commands.setup",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
