@@ -44,11 +44,12 @@ def _meant(old: Path, new: str, sources: dict[str, str]) -> tuple[Path, Move, Lo
     """The project, the move and its recipe; a move that was cut off goes on without looking at its recipe again.
 
     Raises:
-        RecipeError: the recipe cannot be loaded, R0444 another move was cut off.
+        RecipeError: the recipe cannot be loaded, R0441 it is a link, R0444 another move was cut off.
     """
     root = project_root(Path("recipes", "any.yaml").absolute())
     begun = names.begun(root)
     if begun is None:
+        _refuse_link(located(old))
         loaded = load(located(old), sources)
         moved = Path(loaded.file).with_name(f"{new}{Path(loaded.file).suffix}").as_posix()
         return loaded.root, Move(loaded.file, moved, loaded.instances[0].recipe.name, new), loaded
@@ -57,6 +58,12 @@ def _meant(old: Path, new: str, sources: dict[str, str]) -> tuple[Path, Move, Lo
         help = f"finish it first: `recipe mv {begun.old} {begun.new}`"
         raise RecipeError([Diagnostic("R0444", message, help)])
     return root, begun, None
+
+
+def _refuse_link(file: Path) -> None:
+    if file.is_symlink():
+        message, help = f"{file} is a link, and its text belongs to another file", "put the file itself there"
+        raise RecipeError([Diagnostic("R0441", message, help)])
 
 
 def _carry_out(root: Path, move: Move, loaded: Loaded | None, dry: bool, sources: dict[str, str]) -> None:

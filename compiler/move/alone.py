@@ -39,22 +39,22 @@ def _locks(root: Path, move: Move) -> Iterator[tuple[Path, str]]:
     yield root / LOCKS / "mv.lock", "another `recipe mv` is at work"
     if (root / DVC).is_dir():
         yield root / DVC / "lock", "DVC is at work in this project"
-    for title, key in sorted(_keys(root, move)):
+    for key, title in sorted(_keys(root, move).items()):
         yield root / LOCKS / f"{key}.lock", f"{title} is being run"
 
 
-def _keys(root: Path, move: Move) -> set[tuple[str, str]]:
-    """Title and key of each compiled stage, which is what `recipe exec` locks."""
+def _keys(root: Path, move: Move) -> dict[str, str]:
+    """Key → title of each compiled stage: what `recipe exec` locks. Stages of two instances may share one."""
     folders = {Path("pipelines", move.old), Path("pipelines", move.new)}
     manifests = [m for f in folders for m in (root / f, *(root / f).glob("*/"))]
-    found: set[tuple[str, str]] = set()
+    found: dict[str, str] = {}
     for folder in manifests:
         document: Any = read_json(folder / MANIFEST)
         stages = document.get("stages") if isinstance(document, dict) else None
         for name, stage in stages.items() if isinstance(stages, dict) else ():
             if isinstance(stage, dict) and "key" in stage:
                 title = (folder / name).relative_to(root / "pipelines").as_posix()
-                found.add((title, Path(str(stage["key"])).name))
+                found[Path(str(stage["key"])).name] = title
     return found
 
 

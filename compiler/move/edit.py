@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -35,9 +36,10 @@ def recipe_bytes(path: Path, display: str, new: str) -> bytes:
     """
     text = read_source(path, display).text
     tree = parse(text, display)
-    place = _own_name(path, display, tree)
+    place = _own_name(display, tree)
     edited = spliced(text, [(place, _scalar(new))])
-    if to_data(parse(edited, display)) != {**_data(tree), "name": new}:
+    found = scan(edited, display)
+    if found.root is None or found.diagnostics or _data(found.root) != {**_data(tree), "name": new}:
         help = "write `name: NAME` on a line of its own, without an anchor"
         raise RecipeError([Diagnostic("R0441", "this name cannot be changed by itself", help, (place,))])
     return (BOM if path.read_bytes().startswith(BOM) else b"") + edited.encode()
@@ -49,10 +51,7 @@ def _data(tree: MapNode) -> dict[str, Any]:
     return found
 
 
-def _own_name(path: Path, display: str, tree: MapNode) -> Span:
-    if path.is_symlink():
-        message, help = f"{display} is a link, and its text belongs to another file", "put the file itself there"
-        raise RecipeError([Diagnostic("R0441", message, help, (Span(display, 1, 1, 1, 1),))])
+def _own_name(display: str, tree: MapNode) -> Span:
     entry = tree.items.get("name")
     if entry is None:
         message, help = f"{display} has its name from a base", "write `name: NAME` into the recipe itself, and compile"
@@ -98,8 +97,14 @@ def extending_bytes(path: Path, move: Move, root: Path) -> bytes | None:
     content = path.read_bytes()
     text = content.removeprefix(BOM).decode()
     name = PurePosixPath(move.new_file).name
-    edits = [(base.span, str(PurePosixPath(base.raw).with_name(name))) for base in meant]
+    edits = [(base.span, _beside(base, name)) for base in meant]
     return (BOM if content.startswith(BOM) else b"") + spliced(text, edits).encode()
+
+
+def _beside(base: ScalarNode, name: str) -> str:
+    """The name of a file beside another one, written as that is."""
+    words = base.raw[: -len(PurePosixPath(base.raw).name)] + name
+    return words if base.plain else json.dumps(words)
 
 
 def references(node: Node, move: Move) -> Iterator[Span]:
