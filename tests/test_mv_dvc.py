@@ -10,8 +10,10 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+import exec_project
 import mv_project
 import pytest
+import run_project
 from compiling import recipe, tree
 from diff_project import commit, git
 from run_project import Project
@@ -116,6 +118,25 @@ def test_moving_back_gives_what_was_there(project: Project) -> None:
     assert recipe(project.root, "mv", "animals", "beasts")[0] == 0
     assert recipe(project.root, "mv", "beasts", "animals")[0] == 0
     assert files(project.root) == before
+
+
+def test_a_stage_that_runs_keeps_its_name(tmp_path: Path) -> None:
+    """A real `recipe exec`, whose engine is at work; afterwards its pipeline, which is not compiled, stops the renaming."""
+    with exec_project.cleaned_up(exec_project.make(tmp_path)) as running:
+        (running.root / "recipes").mkdir()
+        (running.root / ".git").mkdir()
+        (running.root / "recipes/demo.yaml").write_text(run_project.RECIPE)
+        running.hold("step-3")
+        process = running.start(exec_project.TARGET)
+        running.wait_at("step-3")
+        code, _, err = recipe(running.root, "mv", "demo", "other")
+        assert code == 1
+        assert "error[R0443]: demo/train is being run" in err
+        running.let_go()
+        assert process.wait() == 0
+        code, _, err = recipe(running.root, "mv", "demo", "other")
+        assert code == 1
+        assert "R0443" not in err
 
 
 # Killed
