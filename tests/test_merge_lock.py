@@ -9,38 +9,27 @@ from pathlib import Path
 
 import pytest
 import yaml
-from compiling import ROOT, recipe
 from diff_project import commit, git
+from hypothesis import given
+from hypothesis import strategies as st
+from merge_project import (
+    BASE,
+    DATA,
+    LOCK,
+    SCORES,
+    TRAIN,
+    branches,
+    call,
+    digest,
+    entry,
+    lock,
+    repository,
+    set_up,
+    write,
+)
 
 from compiler.commands.merge_lock import merge
 from compiler.dvclock import NotALock, parse
-
-BIN = Path(sys.executable).parent
-LOCK = "pipelines/demo/dvc.lock"
-BARE = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "GIT_CONFIG_NOSYSTEM": "1"}
-"""No environment is activated."""
-
-
-def entry(name, asked="1", came="1", after=""):
-    """A stage's entry as DVC writes it: `asked` is in the digest of its dependency, `came` in that of its output."""
-    more = f"    - path: outputs/demo/{after}\n      hash: md5\n      md5: {'e' * 32}\n      size: 3\n" if after else ""
-    return (
-        f"  {name}:\n"
-        f"    cmd: sh pipelines/exec.sh exec pipelines/demo/{name}\n"
-        "    deps:\n"
-        f"    - path: pipelines/demo/{name}.json\n      hash: md5\n      md5: {digest(asked)}\n      size: 7\n"
-        f"{more}"
-        "    outs:\n"
-        f"    - path: outputs/demo/{name}/model\n      hash: md5\n      md5: {digest(came)}.dir\n      size: 9\n      nfiles: 1\n"
-    )
-
-
-def digest(number):
-    return f"{number}a" * 16
-
-
-def lock(*entries):
-    return "schema: '2.0'\nstages:\n" + "".join(entries)
 
 
 def merged(base, ours, theirs):
@@ -52,10 +41,6 @@ def merged(base, ours, theirs):
 
 
 # What is decided for a stage
-
-
-DATA, TRAIN, SCORES = (entry(name) for name in ("data", "train", "scores"))
-BASE = lock(DATA, TRAIN)
 
 
 def test_stages_that_each_side_adds_are_both_there():
@@ -162,43 +147,6 @@ def test_what_is_no_record_of_dvc_is_refused(text):
 # With git
 
 
-def repository(root: Path, text: str, attributes: str | None = None) -> Path:
-    (root / LOCK).parent.mkdir(parents=True)
-    (root / ".gitattributes").write_text(
-        attributes if attributes is not None else (ROOT / ".gitattributes").read_text()
-    )
-    git(root, "init", "--quiet")
-    write(root, text)
-    return root
-
-
-def write(root: Path, text: str) -> None:
-    (root / LOCK).write_text(text)
-    commit(root)
-
-
-def branches(root: Path, base: str, ours: str, theirs: str) -> Path:
-    """A clone on `main` with our text, and a branch `topic` with theirs."""
-    repository(root, base)
-    git(root, "checkout", "--quiet", "-b", "topic")
-    write(root, theirs)
-    git(root, "checkout", "--quiet", "main")
-    write(root, ours)
-    return root
-
-
-def call(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """git, as from a shell in which no environment is activated."""
-    identity = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
-    return subprocess.run(["git", *identity, *arguments], cwd=root, env=BARE, capture_output=True, text=True)
-
-
-def set_up(root: Path) -> str:
-    code, out, err = recipe(root, "setup")
-    assert (code, err) == (0, "")
-    return out
-
-
 @pytest.mark.parametrize("how", [["merge", "--no-edit", "topic"], ["rebase", "topic"], ["cherry-pick", "topic"]])
 def test_git_merges_stage_by_stage(tmp_path, how):
     """Each side adds a stage and runs another one again, one takes one away, and one is asked two things."""
@@ -262,75 +210,6 @@ def test_a_record_that_both_sides_begin_is_merged(tmp_path):
     assert (tmp_path / LOCK).read_text() == lock(DATA, TRAIN, SCORES)
 
 
-# Setting up a clone
-
-
-def test_setting_up_twice_changes_nothing(tmp_path):
-    repository(tmp_path, BASE)
-    assert set_up(tmp_path).startswith("git merges dvc.lock stage by stage: merge.dvc-lock")
-    config = (tmp_path / ".git/config").read_bytes()
-    assert set_up(tmp_path).startswith("git merges dvc.lock stage by stage, as it did")
-    assert (tmp_path / ".git/config").read_bytes() == config
-
-
-def test_setting_up_replaces_what_an_earlier_version_set(tmp_path):
-    repository(tmp_path, BASE)
-    for value in ("false", "true"):
-        git(tmp_path, "config", "--local", "--add", "merge.dvc-lock.driver", value)
-    set_up(tmp_path)
-    assert git(tmp_path, "config", "--get-all", "merge.dvc-lock.driver").startswith("for recipe in ")
-
-
-def test_setting_up_says_when_no_file_names_the_driver(tmp_path):
-    repository(tmp_path, BASE, attributes="")
-    assert "to have it used, write and commit: echo 'dvc.lock merge=dvc-lock' >> .gitattributes" in set_up(tmp_path)
-
-
-def test_there_is_nothing_to_set_up_outside_a_clone(tmp_path):
-    code, _, err = recipe(tmp_path, "setup")
-    assert code == 1
-    assert "error[R0440]: this folder is no clone that git can set up: not a git repository" in err
-
-
-@pytest.mark.parametrize("found", ["local", "path", "nowhere"])
-def test_the_driver_is_found_although_the_environment_has_moved(tmp_path, found):
-    """In `.venv` of the folder, on the PATH, and else git merges text as if there were no driver."""
-    root = branches(
-        tmp_path / "project", BASE, lock(DATA, entry("train", "2", "2")), lock(DATA, entry("train", "3", "3"))
-    )
-    set_up(root)
-    driver = git(root, "config", "merge.dvc-lock.driver")
-    assert f"{BIN}/recipe" in driver
-    git(
-        root,
-        "config",
-        "merge.dvc-lock.driver",
-        driver.replace(f"{BIN}/recipe", "/nowhere/it's/recipe".replace("'", "")),
-    )
-    folder = {"local": root / ".venv/bin", "path": tmp_path / "bin", "nowhere": tmp_path / "none"}[found]
-    folder.mkdir(parents=True)
-    if found != "nowhere":
-        (folder / "recipe").symlink_to(BIN / "recipe")
-    environment = {**BARE, "PATH": f"{tmp_path / 'bin'}:{BARE['PATH']}"}
-    command = ["git", "-c", "user.name=me", "-c", "user.email=me@example.org", "merge", "--no-edit", "topic"]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    assert done.returncode == (1 if found == "nowhere" else 0), done.stderr
-    assert ("<<<<<<< ours" in (root / LOCK).read_text()) == (found == "nowhere")
-
-
-def test_the_program_may_lie_in_a_folder_with_any_name(tmp_path, monkeypatch):
-    root = branches(
-        tmp_path / "project", BASE, lock(DATA, entry("train", "2", "2")), lock(DATA, entry("train", "3", "3"))
-    )
-    folder = tmp_path / "it's 100% & $mine"
-    folder.mkdir()
-    (folder / "recipe").symlink_to(BIN / "recipe")
-    monkeypatch.setattr(sys, "executable", str(folder / "python"))
-    set_up(root)
-    assert call(root, "merge", "--no-edit", "topic").returncode == 0
-    assert (root / LOCK).read_text() == lock(DATA)
-
-
 # With DVC
 
 
@@ -383,9 +262,7 @@ def test_dvc_is_content_with_a_merged_record(tmp_path):
     rerun(root)
     written = (root / "dvc.lock").read_bytes()
     assert call(root, "merge", "--no-edit", "topic").returncode == 0
-    dvc(root, "checkout", "-q")
     (root / "ran").unlink()
-    assert "up to date" in dvc(root, "status")
     assert "Data and pipelines are up to date" in dvc(root, "repro")
     assert not (root / "ran").exists()
     assert (root / "dvc.lock").read_bytes().startswith(written)
@@ -393,7 +270,6 @@ def test_dvc_is_content_with_a_merged_record(tmp_path):
     git(root, "checkout", "--quiet", "-b", "other")
     rerun(root, rate="3")
     git(root, "checkout", "--quiet", "main")
-    dvc(root, "checkout", "-q")
     rerun(root, seed="2")
     done = call(root, "merge", "--no-edit", "other")
     assert done.returncode == 0, done.stderr
@@ -403,3 +279,33 @@ def test_dvc_is_content_with_a_merged_record(tmp_path):
     assert sorted((root / "ran").read_text().split()) == ["answers", "scores", "train"]
     assert (root / "scores.txt").read_text() == "23"
     assert "up to date" in dvc(root, "status")
+
+
+# Laws
+
+SIDES = st.dictionaries(st.sampled_from("abc"), st.tuples(*[st.sampled_from("123")] * 3), max_size=3)
+
+
+def record(side):
+    """A lock whose stages were asked two things, and came to another."""
+    texts = (entry(name, *facts[:2], after="data").replace("e" * 32, digest(facts[2])) for name, facts in side.items())
+    return parse(lock(*texts) if side else "")
+
+
+@given(SIDES, SIDES, SIDES)
+def test_laws_of_a_merge(base, ours, theirs):
+    """Nothing is made up, a side that changed nothing changes nothing, and what both ask is what an entry answers."""
+    o, a, b = map(record, (base, ours, theirs))
+    found = merge(o, a, b).lock.stages
+    assert all(block in (a.stages.get(name), b.stages.get(name)) for name, block in found.items())
+    assert dict(merge(o, a, o).lock.stages) == dict(merge(o, a, a).lock.stages) == dict(a.stages)
+    assert dict(merge(o, o, b).lock.stages) == dict(b.stages)
+    swapped = merge(o, b, a).lock.stages
+    assert found.keys() == swapped.keys()
+    for name in found:
+        asked = [found[name].value[part] for part in ("cmd", "deps")]
+        assert asked == [swapped[name].value[part] for part in ("cmd", "deps")]
+        if name in base and name in ours and name in theirs:
+            for part in (0, 2):
+                changed = {side[name][part] for side in (ours, theirs)} - {base[name][part]}
+                assert len(changed) <= 1

@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         merged = merge(*(parse(path.read_bytes().decode()) for path in (base, ours, theirs)))
         ours.write_bytes(merged.lock.text().encode())
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever is wrong, with the file or with us, a person gets what git alone would leave
         print(f"recipe: {shown} is merged as plain text: {error}", file=sys.stderr)
         return _merge_as_text(base, ours, theirs)
     for note in merged.notes:
