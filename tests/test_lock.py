@@ -92,7 +92,7 @@ def test_what_moved_is_told(root):
 def test_a_fact_is_a_line(locked):
     text = (locked / "recipes/chat.lock").read_text()
     assert text.count("\n") == 1 + 2 + 2 + 1 + len(DATA) + 1 + len(toolchain())
-    assert text == text_of(lock_in(locked), "chat.yaml")
+    assert text == text_of(lock_in(locked), "recipes/chat.yaml")
     names = [line.split(":")[0] for line in text.splitlines() if line.startswith("  ") and "kind:" in line]
     assert names == sorted(names)
 

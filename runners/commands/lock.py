@@ -101,7 +101,7 @@ def _write(locking: Locking) -> tuple[list[Moved], list[Diagnostic]]:
     before = loaded.lock.lock if loaded.lock else None
     place = loaded.root / lock_of(Path(loaded.file))
     if before != new:
-        write_atomically(place, text_of(new, Path(loaded.file).name).encode())
+        write_atomically(place, text_of(new, loaded.file).encode())
     return list(moved(before, new)), wrong
 
 
