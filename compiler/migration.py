@@ -124,11 +124,12 @@ def _refuse_left_behind(root: Path, old: Iterable[Path], migration: Migration) -
 
 
 def _extended(file: Path) -> Sequence[str]:
-    """The files that a recipe is made of; nothing where it cannot be read, which any other verb says."""
+    """The files that a recipe is made of; nothing where it cannot be read, which any other verb says, or is a base."""
     try:
-        return compose(file, {})[1]
+        tree, files = compose(file, {})
     except RecipeError:
         return ()
+    return files if {"name", "version"} <= tree.items.keys() else ()
 
 
 def _proofs(

@@ -14,17 +14,17 @@ from pathlib import Path
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.load import Reader, compose
 from schema.migrate import v0_to_v1
-from schema.migrate.changes import Change, Edit, Put
+from schema.migrate.changes import Change, Edit, Move, Put, Remove
+from schema.migrate.check import check
 from schema.migrate.draft import Draft, read
 from schema.migrate.edit import edited
-from schema.migrate.step import Loss, Result, Step
-from schema.migrate.wishes import Wish, granted, unfulfilled
+from schema.migrate.step import Loss, Step, edits_of, results
 from schema.recipe import VERSION
 from schema.shape import is_old, other_version
 from schema.source import Source, parse, read_source
 from schema.tree import child, key_span, to_data, value_span
 
-__all__ = ["STEPS", "Migration", "migrate", "reader", "version_of"]
+__all__ = ["STEPS", "Migration", "Move", "Put", "Remove", "edited", "migrate", "reader", "version_of"]
 
 STEPS: tuple[Step, ...] = (v0_to_v1,)
 """From the oldest version to the present one, without a gap."""
@@ -36,7 +36,7 @@ class Migration:
 
     before: Mapping[str, str]
     after: Mapping[str, str]
-    """File → its text, of the files that change; bases before what extends them."""
+    """File → its text, of the files that change, in an order in which they can be written: see `_in_order`."""
     edits: tuple[Edit, ...] = ()
     losses: tuple[Loss, ...] = ()
 
@@ -101,31 +101,27 @@ def migrate(recipes: Mapping[Path, int], sources: dict[str, str]) -> Migration:
 
 def _stepped(step: Step, files: Sequence[Path], done: Migration, sources: dict[str, str]) -> Migration:
     draft = read(files, reader(done.after), sources)
-    results = _results(step, draft)
-    wishes = [result for result in results if isinstance(result, Wish)]
-    edits = [*granted(wishes), *(result for result in results if isinstance(result, Edit)), *_versions(step, draft)]
-    after = _edited(draft, edits, sources)
-    _check(files, {**done.after, **after}, wishes, sources)
+    found = results(step, draft)
+    edits = [*edits_of(found), *_versions(step, draft)]
+    after = _in_order(_edited(draft, edits, sources), draft)
+    texts = {**done.after, **after}
+    check(step, draft, _read_again(files, texts, sources))
     return Migration(
         {**{name: sources[name] for name in after}, **done.before},
-        {**done.after, **after},
+        texts,
         (*done.edits, *sorted(edits, key=lambda edit: edit.span)),
-        (*done.losses, *(result for result in results if isinstance(result, Loss))),
+        (*done.losses, *(result for result in found if isinstance(result, Loss))),
     )
 
 
-def _results(step: Step, draft: Draft) -> list[Result]:
-    """What all transforms give, or everything that stops them."""
-    results: list[Result] = []
-    errors: dict[Diagnostic, None] = {}
-    for transform in step.TRANSFORMS:
-        try:
-            results += transform(draft)
-        except RecipeError as error:
-            errors |= dict.fromkeys(error.diagnostics)
-    if errors:
-        raise RecipeError(errors)
-    return results
+def _read_again(files: Sequence[Path], texts: Mapping[str, str], sources: dict[str, str]) -> Draft:
+    """The recipes with their new texts; what is wrong with them is shown in these."""
+    new: dict[str, str] = {}
+    try:
+        return read(files, reader(texts), new)
+    except RecipeError:
+        sources |= new
+        raise
 
 
 def _versions(step: Step, draft: Draft) -> Iterator[Edit]:
@@ -153,13 +149,6 @@ def _edited(draft: Draft, edits: Sequence[Edit], sources: Mapping[str, str]) -> 
     return after
 
 
-def _check(files: Sequence[Path], texts: Mapping[str, str], wishes: Sequence[Wish], sources: dict[str, str]) -> None:
-    """That the new texts compose to what was wished for."""
-    new: dict[str, str] = {}
-    try:
-        found = unfulfilled(wishes, read(files, reader(texts), new))
-    except RecipeError:
-        sources |= new
-        raise
-    if found:
-        raise RecipeError(found)
+def _in_order(texts: Mapping[str, str], draft: Draft) -> dict[str, str]:
+    """Bases before what extends them, and files with a `version` last: what is half written says its old version."""
+    return {name: texts[name] for name in sorted(texts, key=lambda name: "version" in draft.roots[name].items)}

@@ -38,7 +38,7 @@ def block(layout: Layout, touched: Touched) -> Iterator[Replacement]:
     for name, new in touched.new.items():
         at = next((key for key in keys if key in touched.places[name]), None)
         if at is not None:
-            placed[at].append(_entry(layout, name, new, indent))
+            placed[at].append(_entry(layout, name, new, indent, _inherited(layout, touched, name, indent)))
         elif any(moves(new)):  # from the map around it: first, so that an anchor stays before its aliases
             start = layout.starts[layout.first_line(node, keys[0])]
             yield _insert(layout, start, _entry(layout, name, new, indent), indent)
@@ -57,8 +57,32 @@ def _at(layout: Layout, touched: Touched, key: str, written: str, indent: int) -
         if written:
             yield _insert(layout, end, written, indent)
         return
-    kept = comments(layout, touched.node, key, indent) if isinstance(gone, Remove) else ""
+    kept = (
+        _commented(layout, touched.node, key, indent) if isinstance(gone, Remove) and not _heir(touched, gone) else ""
+    )
     yield Replacement(layout.starts[layout.first_line(touched.node, key)], end, kept + written, indent)
+
+
+def _heir(touched: Touched, gone: Remove) -> bool:
+    """Whether the comments of an entry that goes have a new entry that they belong to."""
+    return bool(touched.places[gone.heir]) if gone.heir in touched.new else False
+
+
+def _commented(layout: Layout, node: MapNode, key: str, indent: int) -> str:
+    """An entry that goes and has comments, as one comment: they would be about nothing without it."""
+    entry = node.items[key]
+    extent = layout.extent(entry)
+    if not (leading(layout, node, key) or layout.trailing(entry)):
+        return ""
+    lines = layout.text[extent.key : layout.line_end(layout.last_line(entry))].splitlines()
+    written = "".join(f"{' ' * indent}# {line}{layout.newline}" for line in lines)
+    return leading(layout, node, key) + written
+
+
+def _inherited(layout: Layout, touched: Touched, name: str, indent: int) -> str:
+    """The comments of entries that a new one stands for."""
+    gone = [key for key, gone in touched.gone.items() if isinstance(gone, Remove) and gone.heir == name]
+    return "".join(comments(layout, touched.node, key, indent) for key in gone)
 
 
 def _insert(layout: Layout, at: int, lines: str, depth: int) -> Replacement:
@@ -69,28 +93,28 @@ def _insert(layout: Layout, at: int, lines: str, depth: int) -> Replacement:
 
 def _empty(layout: Layout, node: MapNode) -> Replacement:
     """A map that loses its last entry is still a map, and not null."""
-    colon = layout.after_colon(layout.parents[id(node)])
-    properties = layout.text[colon : layout.content(node)].rstrip()
-    at = colon + len(properties)
+    start, content = layout.offset(node.span.line, node.span.column), layout.content(node)
+    properties = layout.text[start:content].rstrip()
+    at = start + len(properties) if properties else layout.after_colon(layout.parents[id(node)])
     return Replacement(at, at, " {}")
 
 
-def _entry(layout: Layout, name: str, new: New, indent: int) -> str:
-    """The lines of a new entry."""
+def _entry(layout: Layout, name: str, new: New, indent: int, above: str = "") -> str:
+    """The lines of a new entry; `above` are comments about it as a whole."""
     margin, newline = " " * indent, layout.newline
     if isinstance(new, Literal):
-        return f"{margin}{name}: {scalar(new.value)}{newline}"
+        return f"{above}{margin}{name}: {scalar(new.value)}{newline}"
     if isinstance(new, Move):
-        return _chunk(layout, new, name, indent)
+        return above + _chunk(layout, new, name, indent)
     moved = sorted(moves(new), key=lambda move: layout.extent(move.map.items[move.key]).key)
     line = f"{margin}{name}: {in_flow(layout, new)}" if _fits_a_line(layout, moved) else ""
     if not line or len(line) > WIDTH:
-        return f"{margin}{name}:{newline}" + "".join(_entry(layout, k, n, indent + STEP) for k, n in new.items())
+        return f"{above}{margin}{name}:{newline}" + "".join(_entry(layout, k, n, indent + STEP) for k, n in new.items())
     if not moved:
-        return line + newline
+        return above + line + newline
     first = moved[0]
     behind = layout.trailing(first.map.items[first.key])
-    return leading(layout, first.map, first.key) + line + (f" {behind}" if behind else "") + newline
+    return leading(layout, first.map, first.key) + above + line + (f" {behind}" if behind else "") + newline
 
 
 def _fits_a_line(layout: Layout, moved: Sequence[Move]) -> bool:

@@ -25,10 +25,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remove:
-    """An entry of a map goes; comments at it stay."""
+    """An entry of a map goes. Comments at it go to its heir, a new entry; without one they stay, and the entry among them."""
 
     map: MapNode
     key: str
+    heir: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,6 +40,10 @@ class Stack:
         """`recipes/animals-lora.yaml`, or with its variant behind it."""
         return self.file if self.variant is None else f"{self.file}, variant `{self.variant}`"
 
+    def alone(self) -> Stack:
+        """The same instance as a recipe of one file without variants."""
+        return Stack(self.file, self.variant, (Layer(self.tree),), self.tree)
+
     def effective(self, stage: str) -> tuple[Layer, ...]:
         """The layers whose words about a stage count: those below another `kind`, or below its removal, do not."""
         found: list[Layer] = []

@@ -78,7 +78,8 @@ def _one_gone(layout: Layout, extent: Extent, following: int) -> tuple[int, int]
     begins_line = not text[layout.starts[layout.line(extent.key)] : extent.key].strip()
     if "#" not in gap and (begins_line or not BREAK.search(gap)):
         return extent.key, following
-    return len(text[: extent.key].rstrip(" ")), _with_comma(text, extent.end)
+    start = extent.key if begins_line else len(text[: extent.key].rstrip(" "))
+    return start, _with_comma(text, extent.end)
 
 
 def _with_comma(text: str, end: int) -> int:

@@ -1,8 +1,8 @@
 """Several files get new texts together: all of them, or none.
 
-A journal, `.recipe/migrate.json`, holds the old and the new texts while files are replaced one by one, recipes after their
-bases. A write that fails puts the old texts back. After a kill the next `recipe migrate` finishes what was begun; until then a
-recipe that waits for its turn still says its old version, so nothing compiles it.
+A journal, `.recipe/migrate.json`, holds the old and the new texts while files are replaced one by one, in the order they are
+given in: those that say a version last. A write that fails puts the old texts back. After a kill the next `recipe migrate`
+finishes what was begun; until then a recipe that waits for its turn still says its old version, so nothing compiles it.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ def finish(root: Path, texts: Texts) -> None:
         raise RecipeError([Diagnostic("R0725", message, help, tuple(Span(name, 1, 1, 1, 1) for name in changed))])
     try:
         _write(root, texts)
+        for name in texts:
+            for partial in (root / name).parent.glob(f".{Path(name).name}.*.partial"):
+                partial.unlink(missing_ok=True)
     except OSError as error:
         raise RecipeError([_unwritable(error)]) from None
     remove(root / JOURNAL)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schema.diagnostics import Span
+from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.migrate.changes import Edit
 from schema.migrate.draft import Draft
-from schema.migrate.wishes import Wish
+from schema.migrate.wishes import Wish, granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +39,23 @@ class Step(Protocol):
 
     @property
     def TRANSFORMS(self) -> Sequence[Transform]: ...
+
+
+def results(step: Step, draft: Draft) -> list[Result]:
+    """What all transforms give. Errors: RecipeError, everything that stops them."""
+    found: list[Result] = []
+    errors: dict[Diagnostic, None] = {}
+    for transform in step.TRANSFORMS:
+        try:
+            found += transform(draft)
+        except RecipeError as error:
+            errors |= dict.fromkeys(error.diagnostics)
+    if errors:
+        raise RecipeError(errors)
+    return found
+
+
+def edits_of(found: Sequence[Result]) -> list[Edit]:
+    """All edits, those that grant wishes first: a new map begins with what is new. Errors: RecipeError R0722."""
+    wishes = granted(result for result in found if isinstance(result, Wish))
+    return [*wishes, *(result for result in found if isinstance(result, Edit))]

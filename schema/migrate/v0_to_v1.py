@@ -3,7 +3,8 @@
 1. A training stage cut rows that are too long at their left end; now such a row is an error. The old default is written out.
 2. `batch_size` (of one process) and `gradient_accumulation`, each 1 where it was not written, become
    `batch: {global, micro}`: global = batch_size × gpus × nodes × gradient_accumulation, with the hardware of each instance.
-3. `lora_rank`, `lora_alpha`, `lora_dropout` and `lora_target_modules` become `tuner: {kind: lora, …}`.
+3. `lora_rank`, `lora_alpha`, `lora_dropout` and `lora_target_modules` become `tuner: {kind: lora, …}`. Beside
+   `tuner: {kind: full}` they had no effect.
 4. `learning_rate`, `lr_scheduler`, `warmup_ratio` and `weight_decay` become `optimizer: {…}`.
 5. `shuffle_seed`, a seed of its own for the order of the rows, is gone: `seed` is for everything. Where it was another
    number, the order of the rows changes, and the hash with it.
@@ -58,7 +59,7 @@ def batch(draft: Draft) -> Iterator[Result]:
     for stage, node in draft.training_stages():
         flat = [name for name in ("batch_size", "gradient_accumulation") if name in node.items]
         micro = [Move(node, name, ("batch", "micro")) for name in flat if name == "batch_size"]
-        spare = [Remove(node, name) for name in flat if name == "gradient_accumulation"]
+        spare = [Remove(node, name, "batch") for name in flat if name == "gradient_accumulation"]
         if flat:
             yield Edit(f"{stage}: {', '.join(flat)} → batch", _key(node, flat[0]), (*micro, *spare))
 
@@ -70,8 +71,8 @@ def _global_batch(stack: Stack, stage: str) -> Wish:
     total = micro * max(gpus, 1) * nodes * accumulation
     processes = f"{gpus} GPU{'' if gpus == 1 else 's'}" if gpus else "1 process on the CPU"
     note = (
-        f"batch.global = {total}: {micro} of one process × {processes} × {nodes} node{'' if nodes == 1 else 's'}"
-        f" × accumulation {accumulation}"
+        f"batch.global = {total}: batch_size {micro} × {processes} × {nodes} node{'' if nodes == 1 else 's'}"
+        f" × gradient_accumulation {accumulation}"
     )
     own, hardware = "sets another batch", "changes the hardware, and with it the global batch"
     factors = {
@@ -111,22 +112,44 @@ def tuner(draft: Draft) -> Iterator[Result]:
                 find(stack.tree, path) is not None for path in flat
             ):
                 yield Wish(stack, stage, ("tuner", "kind"), "lora", "tuner.kind: lora", flat, next(iter(TUNER)))
-    yield from _moves(draft, "tuner", TUNER)
+    idle = _idle(draft)
+    for stage, node in draft.training_stages():
+        if id(node) in idle:
+            yield from _idle_fields(stage, node)
+        else:
+            yield from _moves(stage, node, "tuner", TUNER)
+
+
+def _idle(draft: Draft) -> set[int]:
+    """The maps of stages that train all weights in every instance, and in which fields of LoRA have no effect."""
+    kinds: dict[int, set[object]] = {}
+    for stack in draft.stacks:
+        for stage in training(stack):
+            for layer in stack.effective(stage):
+                kinds.setdefault(id(layer.stage(stage)), set()).add(value(stack.tree, "stages", stage, "tuner", "kind"))
+    return {node for node, found in kinds.items() if found == {"full"}}
+
+
+def _idle_fields(stage: str, node: MapNode) -> Iterator[Edit]:
+    flat = [name for name in node.items if name in TUNER]
+    if flat:
+        note = f"{stage}: {', '.join(flat)} had no effect beside `kind: full`"
+        yield Edit(note, _key(node, flat[0]), tuple(Remove(node, name) for name in flat))
 
 
 def optimizer(draft: Draft) -> Iterator[Result]:
     """4: flat fields of the optimizer → `optimizer`."""
-    yield from _moves(draft, "optimizer", OPTIMIZER)
-
-
-def _moves(draft: Draft, into: str, names: Mapping[str, str]) -> Iterator[Edit]:
-    """Fields of training stages that move into a map, with one line for each stage."""
     for stage, node in draft.training_stages():
-        flat = [name for name in node.items if name in names]
-        if flat:
-            moved = ", ".join(name if names[name] == name else f"{name} ({names[name]})" for name in flat)
-            moves = tuple(Move(node, name, (into, names[name])) for name in flat)
-            yield Edit(f"{stage}: {moved} → {into}", _key(node, flat[0]), moves)
+        yield from _moves(stage, node, "optimizer", OPTIMIZER)
+
+
+def _moves(stage: str, node: MapNode, into: str, names: Mapping[str, str]) -> Iterator[Edit]:
+    """Fields of a stage that move into a map, told in one line."""
+    flat = [name for name in node.items if name in names]
+    if flat:
+        moved = ", ".join(name if names[name] == name else f"{name} ({names[name]})" for name in flat)
+        moves = tuple(Move(node, name, (into, names[name])) for name in flat)
+        yield Edit(f"{stage}: {moved} → {into}", _key(node, flat[0]), moves)
 
 
 def shuffle_seed(draft: Draft) -> Iterator[Result]:

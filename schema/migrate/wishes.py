@@ -12,7 +12,7 @@ from itertools import groupby
 
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.migrate.changes import Edit, Put
-from schema.migrate.draft import Draft, Layer, Stack, value
+from schema.migrate.draft import Layer, Stack
 from schema.tree import Scalar, find, key_span
 
 
@@ -66,16 +66,6 @@ def granted(wishes: Iterable[Wish]) -> Iterator[Edit]:
             del homes[target]
     for group in homes.values():
         yield _edit(group[0])
-
-
-def unfulfilled(wishes: Iterable[Wish], after: Draft) -> list[Diagnostic]:
-    """R0722: what instances say otherwise than was wished for, because layers are shared in another way."""
-    trees = {(stack.file, stack.variant): stack.tree for stack in after.stacks}
-    return [
-        _conflict([wish])
-        for wish in wishes
-        if value(trees[wish.stack.file, wish.stack.variant], *wish.whole) != wish.value
-    ]
 
 
 def _target(wish: Wish, number: int) -> tuple[int, tuple[str, ...]]:
