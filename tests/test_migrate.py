@@ -5,8 +5,8 @@
 """
 
 import json
+import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,8 @@ CASES = Path(__file__).parent / "migrate"
 NAMES = sorted(path.parent.name for path in CASES.glob("*/before"))
 LOSES = {"seeds": ["seeds"]}
 """Case → instances that version 1 cannot say; every other one keeps its hash."""
+HASH = re.compile(r"\b[0-9a-f]{12}\b")
+"""Hashes move with the code of our runners and the versions of the engines; whether they are kept does not."""
 OLD = """\
 version: 0
 name: old
@@ -96,11 +98,10 @@ def test_there_are_cases():
 
 
 @pytest.mark.parametrize("case", NAMES)
-def test_a_recipe_becomes_what_is_written_down(case, tmp_path, request, monkeypatch):
+def test_a_recipe_becomes_what_is_written_down(case, tmp_path, request):
     root = started(tmp_path, case)
-    with_steady_hashes(monkeypatch)
     compile_meaning(root)
-    said = told(root, *named(root))
+    said = HASH.sub("HASH", told(root, *named(root)))
     after, golden = tree(root / "recipes"), CASES / case / "after"
     if request.config.getoption("--renew"):
         shutil.rmtree(golden, ignore_errors=True)
@@ -108,12 +109,6 @@ def test_a_recipe_becomes_what_is_written_down(case, tmp_path, request, monkeypa
         (CASES / case / "told.txt").write_text(said, encoding="utf-8")
     assert after == tree(golden)
     assert said == (CASES / case / "told.txt").read_text("utf-8")
-
-
-def with_steady_hashes(monkeypatch):
-    """Hashes that do not move with the code of our runners and the versions of the engines."""
-    monkeypatch.setattr(sys.modules["compiler.passes.identity"], "digests", lambda modules: {})
-    monkeypatch.setattr(sys.modules["compiler.passes.identity"], "packages", lambda *names: {})
 
 
 @pytest.mark.parametrize("case", NAMES)

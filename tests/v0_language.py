@@ -36,7 +36,7 @@ def instances(path):
     variants, axes = whole.pop("variants", {}), whole.pop("axes", {})
     found = {None: whole}
     grouped = {name for group in axes.values() for name in group}
-    alone = {name: overlay for name, overlay in variants.items() if name not in grouped and not name.startswith("x-")}
+    alone = {name: overlay for name, overlay in variants.items() if name not in grouped}
     found |= {name: over(whole, overlay) for name, overlay in alone.items()}
     for names in itertools.product(*axes.values()) if axes else ():
         instance = whole
@@ -47,11 +47,19 @@ def instances(path):
 
 
 def extended(path):
-    own = to_data(parse(path.read_bytes().decode("utf-8-sig"), str(path)))
+    own = without_notes(to_data(parse(path.read_bytes().decode("utf-8-sig"), str(path))))
     whole = {}
     for base in own.pop("extends", []):
         whole = over(whole, extended(path.parent / base))
     return over(whole, own)
+
+
+def without_notes(value):
+    if isinstance(value, list):
+        return [without_notes(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: without_notes(item) for name, item in value.items() if not name.startswith("x-")}
 
 
 def over(base, overlay):

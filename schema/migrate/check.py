@@ -43,7 +43,9 @@ def _differences(step: Step, stack: Stack, new: MapNode) -> Iterator[Diagnostic]
     meant = {**applied(stack.tree, changes), "version": step.TO}
     for path, wanted, found in differing(meant, to_data(new)):
         message = f"{stack.name}: `{'.'.join(path)}` would be {_said(found)}, and what is written means {_said(wanted)}"
-        help = f"write `{'.'.join(path[:3])}` out in this instance, and migrate again"
+        help = (
+            f"write what this instance says about `{'.'.join(path[:2])}` out in a layer of its own, and migrate again"
+        )
         yield Diagnostic("R0722", message, help, (value_span(stack.tree, path),))
 
 

@@ -52,16 +52,29 @@ def long_rows(draft: Draft) -> Iterator[Result]:
 
 def batch(draft: Draft) -> Iterator[Result]:
     """2: a batch of one process and accumulation → the global batch."""
-    for stack in draft.stacks:
-        for stage in training(stack):
-            if find(stack.tree, ("stages", stage, "batch", "global")) is None:
-                yield _global_batch(stack, stage)
+    yield from _global_batches(draft)
     for stage, node in draft.training_stages():
         flat = [name for name in ("batch_size", "gradient_accumulation") if name in node.items]
         micro = [Move(node, name, ("batch", "micro")) for name in flat if name == "batch_size"]
         spare = [Remove(node, name, "batch") for name in flat if name == "gradient_accumulation"]
         if flat:
             yield Edit(f"{stage}: {', '.join(flat)} → batch", _key(node, flat[0]), (*micro, *spare))
+
+
+def _global_batches(draft: Draft) -> list[Wish]:
+    """The global batch of each training stage that does not state it. Errors: RecipeError R0720, all at once."""
+    found: list[Wish] = []
+    errors: dict[Diagnostic, None] = {}
+    for stack in draft.stacks:
+        for stage in training(stack):
+            try:
+                if find(stack.tree, ("stages", stage, "batch", "global")) is None:
+                    found.append(_global_batch(stack, stage))
+            except RecipeError as error:
+                errors |= dict.fromkeys(error.diagnostics)
+    if errors:
+        raise RecipeError(errors)
+    return found
 
 
 def _global_batch(stack: Stack, stage: str) -> Wish:
