@@ -113,8 +113,8 @@ def _entry(layout: Layout, name: str, new: New, indent: int, above: str = "") ->
     if not moved:
         return above + line + newline
     first = moved[0]
-    behind = layout.trailing(first.map.items[first.key])
-    return leading(layout, first.map, first.key) + above + line + (f" {behind}" if behind else "") + newline
+    behind = layout.behind(first.map.items[first.key])
+    return leading(layout, first.map, first.key) + above + line + behind + newline
 
 
 def _fits_a_line(layout: Layout, moved: Sequence[Move]) -> bool:

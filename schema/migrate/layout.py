@@ -134,9 +134,13 @@ class Layout:
 
     def trailing(self, entry: Entry) -> str:
         """The comment behind an entry's value, from its `#`, or nothing."""
+        return self.behind(entry).lstrip(" \t")
+
+    def behind(self, entry: Entry) -> str:
+        """The comment behind an entry's value with the space before it, or nothing."""
         end = self.extent(entry).end
-        rest = BREAK.split(self.text[end : self.line_end(self.line(end))])[0].strip(" \t")
-        return rest if rest.startswith("#") else ""
+        rest = BREAK.split(self.text[end : self.line_end(self.line(end))])[0].rstrip(" \t")
+        return rest if rest.lstrip(" \t").startswith("#") else ""
 
     def _floor(self, node: MapNode, key: str) -> int:
         """The last line that belongs to what stands before an entry."""
