@@ -30,7 +30,7 @@ class Outcome:
     migration: Migration
     proofs: Mapping[Path, Sequence[Proof]]
     finished: Sequence[str] = ()
-    """Files that an earlier call had to leave unwritten, or had written last before it was cut off."""
+    """Files of a migration that an earlier call began and this one finished."""
 
     @property
     def old(self) -> list[Path]:
@@ -178,8 +178,11 @@ def _told(outcome: Outcome, wrote: bool) -> Iterator[str]:
             yield f"{file}  {'migrated' if wrote else 'would be migrated'} from version {version} to {VERSION}"
         elif not outcome.proofs.get(file):
             yield f"{file}  is of version {version}, the present one: nothing to do"
-        for proof in outcome.proofs.get(file, ()):
+        proofs = outcome.proofs.get(file, ())
+        for proof in proofs:
             yield from _proof(proof)
+        if any(proof.committed and not proof.kept for proof in proofs):
+            yield f"{file}  look at what moved, then run `recipe compile {file}`"
 
 
 def _proof(proof: Proof) -> Iterator[str]:

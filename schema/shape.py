@@ -203,9 +203,9 @@ def _bad_choice(
         path, name = (*path, "kind"), "kind"
         span = _span(tree, path, key=False)
     node = find(tree, path)
-    written = f"`{_text(node, name)}`" if isinstance(node, ScalarNode) else _described(node)
     if path == ("version",):
         return other_version(node, tree.span.file, span)
+    written = f"`{_text(node, name)}`" if isinstance(node, ScalarNode) else _described(node)
     guess = nearest_choice(_text(node, ""), choices) if isinstance(node, ScalarNode) else None
     listed = ", ".join(f"`{choice}`" for choice in choices)
     help = f"did you mean `{guess}`? choices: {listed}" if guess else f"write one of {listed}"
@@ -214,9 +214,10 @@ def _bad_choice(
 
 def other_version(node: Node | None, file: str, span: Span) -> Diagnostic:
     """R0108: a recipe of another version than the present one, by the value of its `version`."""
-    message, help = f"version `{_text(node, '')}` of the language is not known", f"write `version: {VERSION}`"
+    written = f"`{_text(node, '')}`" if isinstance(node, ScalarNode) else _described(node)
+    message, help = f"version {written} of the language is not known", f"write `version: {VERSION}`"
     if is_old(node):
-        message = f"version `{_text(node, '')}` of the language is old: the present one is {VERSION}"
+        message = f"version {written} of the language is old: the present one is {VERSION}"
         help = f"run `recipe migrate {file}`"
     elif isinstance(node, ScalarNode) and type(node.value) is int and node.value > VERSION:
         help = f"use a newer `recipe` program: this one knows version {VERSION}"

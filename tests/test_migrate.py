@@ -19,6 +19,8 @@ from compiler.render import render
 from compiler.write import write
 from schema import migrate
 from schema.load import load
+from schema.migrate.changes import Move, Remove
+from schema.migrate.edit import edited
 from schema.recipe import OLDEST, VERSION
 from schema.source import parse
 from schema.tree import find, to_data
@@ -169,10 +171,11 @@ def test_a_hash_that_moves_says_why(tmp_path):
     said = told(root, "recipes/seeds.yaml").splitlines()
     moved = next(number for number, line in enumerate(said) if line.startswith("seeds  hash moved "))
     assert said[moved + 1 : moved + 3] == ["  train: data_seed 11 → 7", "  answers: follows train"]
-    assert [line.split()[:3] for line in said[moved + 3 :]] == [
+    assert [line.split()[:3] for line in said[moved + 3 : -1]] == [
         ["seeds/same-seed", "hash", "kept"],
         ["seeds/eleven", "hash", "kept"],
     ]
+    assert said[-1] == "recipes/seeds.yaml  look at what moved, then run `recipe compile recipes/seeds.yaml`"
     assert [line for line in said if "cannot be kept" in line] == [
         "recipes/seeds.yaml:13  cannot be kept: train: rows came in the order of shuffle_seed 11, and come in that of seed 7"
     ]
@@ -195,7 +198,7 @@ def test_a_committed_stage_that_cannot_be_read_is_said(tmp_path):
     del manifest["stages"]["data"]
     (root / "pipelines/old/manifest.json").write_text(json.dumps(manifest))
     (root / "pipelines/old/train.json").write_text("broken")
-    assert told(root, "recipes/old.yaml").splitlines()[-3:] == [
+    assert told(root, "recipes/old.yaml").splitlines()[-4:-1] == [
         "  data: was not there",
         "  train: its committed identity cannot be read",
         "  gone: is not there any more",
@@ -270,7 +273,7 @@ def test_other_verbs_refuse_an_old_recipe(verb, tmp_path):
 def test_an_entry_moves_as_it_is_written(old, new):
     root = parse(old, "a.yaml")
     train = find(root, ("train",))
-    moved = migrate.edited(old, root, [migrate.Move(train, "batch_size", ("batch", "micro"))])
+    moved = edited(old, root, [Move(train, "batch_size", ("batch", "micro"))])
     assert moved == new
     assert to_data(parse(new, "a.yaml"))["train"]["batch"]["micro"] == to_data(train)["batch_size"]
 
@@ -291,7 +294,7 @@ def test_an_entry_moves_as_it_is_written(old, new):
 )
 def test_an_entry_goes(old, new):
     root = parse(old, "a.yaml")
-    assert migrate.edited(old, root, [migrate.Remove(find(root, ("a",)), "x")]) == new
+    assert edited(old, root, [Remove(find(root, ("a",)), "x")]) == new
 
 
 def test_bytes_before_the_text_and_permissions_stay(tmp_path):

@@ -7,9 +7,9 @@ from compiling import project, recipe, tree
 from test_codes import examples, files_of
 from test_migrate import OLD, started, told
 
-from schema import migrate
 from schema.diagnostics import RecipeError
 from schema.migrate.changes import Move, Put, Remove
+from schema.migrate.edit import edited
 from schema.source import parse
 from schema.tree import find
 
@@ -179,7 +179,7 @@ def test_text_that_is_not_edited(text):
     """Explicit keys, texts over lines in flow style, shared maps, comments without a place, anchors behind aliases."""
     root = parse(text, "a.yaml")
     with pytest.raises(RecipeError) as caught:
-        migrate.edited(text, root, [Move(find(root, ("train",)), "lora_rank", ("tuner", "rank"))])
+        edited(text, root, [Move(find(root, ("train",)), "lora_rank", ("tuner", "rank"))])
     (found,) = caught.value.diagnostics
     assert found.code == "R0724"
     assert found.spans[0].file == "a.yaml"
@@ -190,7 +190,7 @@ def test_two_changes_of_one_text_cannot_overlap():
     root = parse(text, "a.yaml")
     a, b = find(root, ("a",)), find(root, ("a", "b"))
     with pytest.raises(RecipeError, match="cannot edit"):
-        migrate.edited(text, root, [Remove(a, "b"), Put(b, ("e",), 3), Remove(b, "c")])
+        edited(text, root, [Remove(a, "b"), Put(b, ("e",), 3), Remove(b, "c")])
 
 
 # Pages

@@ -14,7 +14,7 @@ from pathlib import Path
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.load import Reader, compose
 from schema.migrate import v0_to_v1
-from schema.migrate.changes import Change, Edit, Move, Put, Remove
+from schema.migrate.changes import Change, Edit, Put
 from schema.migrate.check import check
 from schema.migrate.draft import Draft, read
 from schema.migrate.edit import edited
@@ -24,7 +24,7 @@ from schema.shape import is_old, other_version
 from schema.source import Source, parse, read_source
 from schema.tree import child, key_span, to_data, value_span
 
-__all__ = ["STEPS", "Migration", "Move", "Put", "Remove", "edited", "migrate", "reader", "version_of"]
+__all__ = ["STEPS", "Migration", "migrate", "reader", "version_of"]
 
 STEPS: tuple[Step, ...] = (v0_to_v1,)
 """From the oldest version to the present one, without a gap."""
