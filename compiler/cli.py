@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "show": "compiler.commands.show",
     "hash": "compiler.commands.hash",
     "diff": "compiler.commands.diff",
+    "migrate": "compiler.commands.migrate",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",
