@@ -115,8 +115,8 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = (), read: Re
     if errors:
         raise RecipeError(_in_order(errors))
     root = project_root(path)
-    read = [*files.order, lock.file] if lock else files.order
-    relative = {file: Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in read}
+    names = [*files.order, lock.file] if lock else files.order
+    relative = {file: Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in names}
     return Loaded(root, relative[str(path)], tuple(sorted(set(relative.values()))), tuple(found), lock)
 
 

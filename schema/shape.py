@@ -189,7 +189,7 @@ def _missing(top: type[Model], location: Location, kind: str, path: Location, na
         _, members = _models_at(top, location)
         choices = ", ".join(f"`{member}`" for member in members)
         return Diagnostic("R0104", f"`{name}` has no `kind`", f"add `kind:` with one of {choices}", (span,))
-    owner = f"`{path[-2]}`" if len(path) > 1 else "the recipe"
+    owner = f"`{path[-2]}`" if len(path) > 1 else "the recipe" if top is Recipe else "the file"
     return Diagnostic("R0104", f"{owner} has no `{name}`", f"add `{name}:`", (span,))
 
 

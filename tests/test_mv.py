@@ -48,7 +48,7 @@ def hashes(root):
 def test_a_recipe_that_never_ran_is_renamed_with_its_pipelines(root):
     before = hashes(root)
     mv(root, "small", "tiny")
-    assert sorted(path.name for path in (root / "pipelines").iterdir()) == ["exec.sh", "tiny"]
+    assert sorted(path.name for path in (root / "pipelines").iterdir()) == ["exec.sh", "tiny", "watch.py"]
     assert hashes(root) == before
     assert recipe(root, "compile", "--check")[0] == 0
 

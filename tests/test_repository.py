@@ -27,7 +27,7 @@ def project(tmp_path):
     root = repository(tmp_path / "origin", small=SMALL)
     shutil.copy(ROOT / ".gitattributes", root)
     assert recipe(root, "compile")[0] == 0
-    (root / "recipes/small.lock").write_text("version: 1\n")
+    (root / "recipes/small.lock").write_text("version: 1\nrevision: 1\n")
     (root / "pipelines/small/dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     commit(root)
     return root
