@@ -26,8 +26,8 @@ def project(tmp_path):
     """A repository with this one's attributes and a compiled recipe; its origin."""
     root = repository(tmp_path / "origin", small=SMALL)
     shutil.copy(ROOT / ".gitattributes", root)
+    assert recipe(root, "lock")[0] == 0
     assert recipe(root, "compile")[0] == 0
-    (root / "recipes/small.lock").write_text("version: 1\nrevision: 1\n")
     (root / "pipelines/small/dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     commit(root)
     return root
