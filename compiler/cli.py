@@ -15,6 +15,7 @@ VERBS: dict[str, str] = {
     "show": "compiler.commands.show",
     "hash": "compiler.commands.hash",
     "diff": "compiler.commands.diff",
+    "plan": "compiler.commands.plan",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",
