@@ -71,7 +71,7 @@ def of_plan(root: Path, plan: Plan, machine: Machine, records: Records, labels: 
     record = Record(root, plan.pipeline)
     run = {step.name: step for step in steps(files["dvc.yaml"]) if step.name != COMPILED}
     judge = Judge(plan, run, record, records, contents, labels)
-    fates = simulate(run.values(), record, contents, lambda name: bool(judge.refusals(plan.stage(name))))
+    fates = simulate(list(run.values()), record, contents, lambda name: bool(judge.refusals(plan.stage(name))))
     decisions = tuple(judge.decision(plan.stage(name), fate) for name, fate in fates.items())
     compiled = not differences(root / plan.pipeline, files)
     return PipelineOutlook(plan.label, plan.file, plan.recipe_hash, compiled, decisions)

@@ -39,6 +39,9 @@ ACTIONS: dict[str, Action] = {
 }
 
 
+COMES_BACK = "that alone runs nothing if another stage makes the same bytes before"
+
+
 @dataclass(frozen=True)
 class Judge:
     """Everything that the reasons of one pipeline are taken from. `labels`: label → file, of all instances of the recipe."""
@@ -53,7 +56,8 @@ class Judge:
     def decision(self, stage: StagePlan, outcome: Outcome) -> Decision:
         """What becomes of a stage, in words of the recipe."""
         action = ACTIONS[outcome.fate]
-        reasons = [*self._blockers(stage, outcome), *self._changes(stage, outcome), *self._unknown(stage, outcome)]
+        parts = (self._blockers, self._changes, self._unknown, _lost)
+        reasons = [reason for part in parts for reason in part(stage, outcome)]
         moved_from = ""
         if outcome.fate == "restored":
             reasons.append(Reason("restored", stage.name))
@@ -134,9 +138,9 @@ class Judge:
                 if not explained:  # the identity document holds what generated files say
                     yield Reason("file", change.path, _md5(change.before), _md5(change.after))
             else:
-                yield self._path(stage, change)
+                yield self._path(stage, change, outcome)
 
-    def _path(self, stage: StagePlan, change: Change) -> Reason:
+    def _path(self, stage: StagePlan, change: Change, outcome: Outcome) -> Reason:
         """The reason for what DVC sees at a path that a stage reads or makes."""
         before, after = _md5(change.before), _md5(change.after)
         if change.what in ("data", "dependency"):
@@ -149,7 +153,8 @@ class Judge:
             "output-uncached": "output-uncached",
             "output-new": "output-new",
         }
-        return Reason(kinds[change.what], change.path, before, after)
+        comes_back = outcome.fate == "conditional" and change.what == "output-uncached"
+        return Reason(kinds[change.what], change.path, before, after, hint=COMES_BACK if comes_back else "")
 
     def _launch(self, stage: StagePlan, change: Change) -> Iterator[Reason]:
         """The facts in which the launch differs from the one that DVC has on record."""
@@ -176,6 +181,12 @@ class Judge:
         carried = old != new and not self.records.is_used(other.label, other.stage, plan.file, self.labels)
         hint = f"`recipe mv {old} {new}` would carry its results over without a run" if carried else ""
         return Reason("moved", other.title, hint=hint)
+
+
+def _lost(stage: StagePlan, outcome: Outcome) -> Iterator[Reason]:
+    """What DVC would need to leave a stage alone."""
+    known = {change.path for change in outcome.changes if change.what == "output-uncached"}
+    yield from (Reason("output-uncached", path, hint=COMES_BACK) for path in outcome.lost if path not in known)
 
 
 def _facts(old: Json, new: Json) -> Iterator[IdentityChange]:

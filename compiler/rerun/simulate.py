@@ -8,7 +8,7 @@ the cache. What a stage reads from one that may run is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -45,19 +45,45 @@ class Outcome:
     """Path → why DVC cannot read it."""
     after_failed: tuple[str, ...] = ()
     """What a stage makes that fails."""
+    lost: tuple[str, ...] = ()
+    """Results of a run that DVC could put back, if its cache had them: another stage may bring them."""
 
 
 Refuses = Callable[[str], bool]
 """Whether a stage that DVC starts, by its name, would end at once because of what it finds on this machine."""
+RUNS = ("run", "conditional")
 
 
-def simulate(steps: Iterable[Step], record: Record, contents: Contents, refuses: Refuses) -> dict[str, Outcome]:
-    """Stage → what becomes of it; steps come after what they read."""
+def simulate(steps: Collection[Step], record: Record, contents: Contents, refuses: Refuses) -> dict[str, Outcome]:
+    """Stage → what becomes of it; steps come after what they read.
+
+    What the cache has lost comes back when another stage makes the same bytes, and in which order DVC runs stages that do
+    not depend on each other is its own affair. So it is asked twice: the first time for what may run at all.
+    """
+    first = _all(steps, record, contents, lambda name: False, {})
+    may_run = {name for name, outcome in first.items() if outcome.fate in RUNS}
+    others = {step.name: bool(may_run - {step.name} - _after(step, steps)) for step in steps}
+    return _all(steps, record, contents, refuses, others)
+
+
+def _after(step: Step, steps: Iterable[Step]) -> set[str]:
+    """The stages that read what a stage makes, or what those make."""
+    made, found = set(step.outs), set()
+    for later in steps:
+        if made & set(later.dependencies):
+            made.update(later.outs)
+            found.add(later.name)
+    return found
+
+
+def _all(
+    steps: Iterable[Step], record: Record, contents: Contents, refuses: Refuses, others: Mapping[str, bool]
+) -> dict[str, Outcome]:
     made: dict[str, Content | None] = {}
     failed: set[str] = set()
     outcomes = {}
     for step in steps:
-        outcome, results = _judge(step, record, contents, made, failed)
+        outcome, results = _judge(step, record, contents, made, failed, others.get(step.name, False))
         if outcome.fate == "run" and refuses(step.name):
             outcome = replace(outcome, fate="fails")
         if outcome.fate == "fails":
@@ -68,13 +94,14 @@ def simulate(steps: Iterable[Step], record: Record, contents: Contents, refuses:
 
 
 def _judge(
-    step: Step, record: Record, contents: Contents, made: Mapping[str, Content | None], failed: set[str]
+    step: Step, record: Record, contents: Contents, made: Mapping[str, Content | None], failed: set[str], others: bool
 ) -> tuple[Outcome, Mapping[str, Content]]:
     """What becomes of a stage, and what its results are afterwards as far as that is known.
 
     Args:
         made: What earlier stages leave at a path; None where that is not known.
         failed: The paths that stay empty.
+        others: Whether a stage may run before it that fills the cache.
     """
     read, unreadable = _read(step, contents, made)
     known = {path: content for path, content in read.items() if content is not None}
@@ -85,14 +112,17 @@ def _judge(
     after_failed = tuple(path for path in step.dependencies if path in failed)
     if missing or unreadable or after_failed:
         return Outcome("fails", changes, unknown, missing, unreadable, after_failed), {}
-    if unknown:
-        possible = not changes or any(_fits(run, known, record) for run in _candidates(step, entry, known, record))
-        return Outcome("conditional" if possible else "run", changes, unknown), {}
-    if not changes:
+    if not changes and not unknown:
         assert entry is not None  # a stage without an entry has changed
         return Outcome("unchanged"), entry.outs
-    found = _restorable(step, entry, known, record)
-    return Outcome("restored" if found else "run", changes), found.outs if found else {}
+    certain = any(change.what != "output-uncached" or not others for change in changes)
+    runs = [run for run in _runs(step, entry, known, record, bool(unknown)) if _same(run, known)]
+    whole = [run for run in runs if all(map(record.has, run.outs.values()))]
+    if whole and not unknown:
+        return Outcome("restored", changes), whole[0].outs
+    if not certain or whole or (runs and others):
+        return Outcome("conditional", changes, unknown, lost=_lost(runs, record) if not whole else ()), {}
+    return Outcome("run", changes, unknown), {}
 
 
 def _read(
@@ -142,32 +172,35 @@ def _out_changes(path: str, before: Content | None, record: Record, contents: Co
         yield Change("output-uncached", path, before, after)
 
 
-def _restorable(step: Step, entry: Entry | None, known: Mapping[str, Content], record: Record) -> Entry | None:
-    """The run that DVC puts back. Where the record itself fits, DVC looks no further."""
+def _runs(
+    step: Step, entry: Entry | None, known: Mapping[str, Content], record: Record, unknown: bool
+) -> Iterator[Entry]:
+    """The runs that DVC might put back. Where the record itself fits, it looks no further."""
     own = _own(step, entry, known)
-    found = own or record.run_of(step, known)
-    return found if found and all(record.has(content) for content in found.outs.values()) else None
-
-
-def _candidates(step: Step, entry: Entry | None, known: Mapping[str, Content], record: Record) -> Iterator[Entry]:
-    """The runs that DVC might put back, whatever the contents are that are not known yet."""
-    if own := _own(step, entry, known):
+    if own:
         yield own
-    yield from record.runs_of(step)
+    if unknown:
+        yield from record.runs_of(step)
+    elif not own and (found := record.run_of(step, known)):
+        yield found
 
 
 def _own(step: Step, entry: Entry | None, known: Mapping[str, Content]) -> Entry | None:
     """The record itself, when only its results are not as they were."""
-    if entry is None or entry.command != step.command or not set(step.outs) <= set(entry.outs):
+    if entry is None or entry.command != step.command:
         return None
-    recorded = set(step.dependencies) <= set(entry.dependencies)
-    same = all(path in entry.dependencies and entry.dependencies[path].md5 == known[path].md5 for path in known)
-    return (
-        Entry(entry.command, entry.dependencies, {p: entry.outs[p] for p in step.outs}) if recorded and same else None
-    )
+    if not (set(step.outs) <= set(entry.outs) and set(step.dependencies) <= set(entry.dependencies)):
+        return None
+    own = Entry(entry.command, entry.dependencies, {path: entry.outs[path] for path in step.outs})
+    return own if _same(own, known) else None
 
 
-def _fits(run: Entry, known: Mapping[str, Content], record: Record) -> bool:
-    """Whether a run read what is known, and its results are still there. A record's mode of a file says nothing new."""
-    same = all(run.dependencies[path].md5 == content.md5 for path, content in known.items())
-    return same and all(record.has(content) for content in run.outs.values())
+def _same(run: Entry, known: Mapping[str, Content]) -> bool:
+    """Whether a run read what is known."""
+    return all(path in run.dependencies and run.dependencies[path].md5 == known[path].md5 for path in known)
+
+
+def _lost(runs: Iterable[Entry], record: Record) -> tuple[str, ...]:
+    """The results of the first of some runs that the cache has no more."""
+    run = next(iter(runs), None)
+    return tuple(path for path, content in run.outs.items() if not record.has(content)) if run else ()
