@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     "hash": "compiler.commands.hash",
     "diff": "compiler.commands.diff",
     "migrate": "compiler.commands.migrate",
+    "plan": "compiler.commands.plan",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from schema.diagnostics import Diagnostic, RecipeError
-from schema.machine import Machine
+from schema.machine import Machine, place_of
 
 # Read by an engine and able to change a result without a trace in the stage's identity: only the script or machine.yaml
 # may set them. PYTHONDONTWRITEBYTECODE would only make engines start slowly.
@@ -91,11 +91,7 @@ def link_data(root: Path, machine: Machine) -> list[str]:
     found = [problem for path, place in machine.data.items() if (problem := _problem(root, path, place))]
     if found:
         raise RecipeError(found)
-    return [path for path, place in machine.data.items() if _link(root / path, _place(root, place))]
-
-
-def _place(root: Path, place: str) -> Path:
-    return root / Path(place).expanduser()
+    return [path for path, place in machine.data.items() if _link(root / path, place_of(root, place))]
 
 
 def _problem(root: Path, path: str, place: str) -> Diagnostic | None:
@@ -103,7 +99,7 @@ def _problem(root: Path, path: str, place: str) -> Diagnostic | None:
     if not parts or ".." in parts or PurePosixPath(path).is_absolute():
         message = f"machine.yaml maps `{path}`, which is not a path inside the project"
         return Diagnostic("R0506", message, help="write the path as the recipe has it, for example `data/animals`")
-    if not _place(root, place).exists():
+    if not place_of(root, place).exists():
         message = f"machine.yaml maps `{path}` to {place}, which does not exist"
         return Diagnostic("R0506", message, help="correct the place, or mount the disk it lies on")
     return None

@@ -56,3 +56,8 @@ def load_machine(root: Path) -> Machine:
         return Machine.model_validate_json(json.dumps(to_data(tree)))
     except ValidationError as error:
         raise RecipeError(to_diagnostics(error, tree, Machine)) from None
+
+
+def place_of(root: Path, place: str) -> Path:
+    """Where a place that the machine file names lies: `~` is the home, and a relative path begins at the project."""
+    return root / Path(place).expanduser()
