@@ -32,6 +32,7 @@ ENGINE = """() {{
   echo "$1" >> {control}/ran
   case $1 in
     sft)
+      echo '{{"format": 1, "held": {{}}, "before": [], "after": []}}' > "$RECIPE_OUT/trainer.json"
       mkdir -p "$RECIPE_OUT/checkpoints/checkpoint-1"
       cd "$RECIPE_OUT/checkpoints/checkpoint-1"
       echo '{{}}' > config.json
