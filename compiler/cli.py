@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
     "fetch": "runners.commands.fetch",
+    "store": "runners.commands.store",
     "scores": "runners.commands.scores",
 }
 """Verb → the module that has a function of that name."""
