@@ -123,7 +123,8 @@ class Session:
                 with self._client.stream("GET", url, headers={**(headers or {}), **secrets}) as response:
                     commit = commit or response.headers.get("X-Repo-Commit")
                     if response.status_code not in REDIRECTS:
-                        yield self._answer(urlsplit(url).netloc, response, commit)
+                        elsewhere = _origin(url) != _origin(endpoint.url)
+                        yield self._answer(urlsplit(url).netloc, response, commit, elsewhere)
                         return
                     target = _target(url, response.headers.get("Location", ""))
                 if _origin(target) != _origin(url):
@@ -145,13 +146,15 @@ class Session:
         except (http.InvalidURL, UnicodeError):
             raise Failed("wrong", f"{whom()} redirects to no address") from None
 
-    def _answer(self, host: str, response: httpx.Response, commit: str | None) -> Answer:
+    def _answer(self, host: str, response: httpx.Response, commit: str | None, elsewhere: bool) -> Answer:
         """Errors: Failed when the status is none of success."""
         status = response.status_code
         if status not in (200, 206):
             kind = STATUS.get(status, "unreachable" if status >= 500 else "wrong")
             if status == 401 and _no_such_repository(response.headers):
                 kind = "missing"
+            if elsewhere and kind in REFUSED:
+                kind = "unreachable"  # a storage whose permit has run out is no gate; the hub gives a new one
             raise Failed(kind, f"{host} answers {status}")
         return Answer(host, status, response.headers, commit, self._body(host, response))
 
