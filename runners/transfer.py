@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from runners import meter as meters
 from runners import store as stores
 from runners.hubs import PROTOCOLS, endpoints, words
 from runners.hubs.endpoints import Endpoint
-from runners.hubs.http import REFUSED, Answer, Cancelled, Failed, Limits, Session
+from runners.hubs.http import REFUSED, Answer, Failed, Limits, Session
 from runners.meter import Meter
 from runners.store import Mismatch, Part, Store
 from schema.diagnostics import Diagnostic, RecipeError
@@ -125,29 +124,31 @@ def at_once(jobs: Sequence[Callable[[], T]], run: Run, session: Session) -> list
     The threads are not waited for in that case: one may be stuck in a read until its time is over.
     """
     waiting, results, errors = list(enumerate(jobs)), dict[int, T](), list[BaseException]()
+    over = threading.Event()
 
     def work() -> None:
         try:
-            while not errors:
+            while waiting and not over.is_set():
                 number, job = waiting.pop(0)
                 results[number] = job()
-        except IndexError:
+        except IndexError:  # another thread took the last one
             return
         except BaseException as error:
-            if not isinstance(error, Cancelled):
-                errors.append(error)
-            session.stop.set()
+            errors.append(error)
+            over.set()
+        if len(results) == len(jobs):
+            over.set()
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_ONCE, len(jobs)))]
     for thread in threads:
         thread.start()
     try:
-        while any(thread.is_alive() for thread in threads) and not errors:
+        while not over.wait(POLL_SECONDS):
             run.tick()
             run.meter.news()
-            time.sleep(POLL_SECONDS)
     finally:
-        if any(thread.is_alive() for thread in threads):
+        over.set()
+        if len(results) < len(jobs):
             session.stop.set()
     if errors:
         raise errors[0]

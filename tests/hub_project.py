@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hub_faults import sha256_of
 from hub_server import Hub
 
 from runners import fetch, resolve
 from runners.fetch import Download, ensure
 from runners.hubs.http import Limits
 from schema.diagnostics import Diagnostic, RecipeError
-from schema.lock import Asset
+from schema.lock import Asset, LockedFile, Source, digest_of
 
 LIMITS = Limits(connect=1, read=0.4, window=0.4, crawl=2000, tries=2, pause=0.01, progress=1000)
 WEIGHTS = bytes(range(256)) * 400
@@ -72,11 +72,17 @@ def resolved(root: Path, id: str = "ours/m", first: str = "modelscope", kind: st
     return resolve.resolve(root, kind, ids, None, first, limits=LIMITS).asset
 
 
-def locked(root: Path, to: str = TO, **options: str) -> Download:
-    """A download that is locked to what the hubs have now; nothing is in the store yet."""
-    kind, id = options.get("kind", "model"), options.get("id", "ours/m")
-    asset = resolved(root, id, options.get("first", "modelscope"), kind)
-    shutil.rmtree(root / ".recipe")
+def locked(to: str = TO, kind: str = "model") -> Download:
+    """A download of what `filled` serves, as a lock has it; test_resolve.py shows that resolving gives just this."""
+    id, files = ("ours/m", FILES) if kind == "model" else ("ours/d", ROWS)
+    hub = filled()
+    sources = {
+        "modelscope": Source(repo=id, requested="master", commit=next(iter(hub.modelscope[kind, id].commits))),
+        "huggingface": Source(repo=id, requested="main", commit=next(iter(hub.huggingface[kind, id].commits))),
+    }
+    entries = {path: LockedFile(size=len(content), sha256=sha256_of(content)) for path, content in files.items()}
+    template = sha256_of(b"{{ messages }}") if kind == "model" else None
+    asset = Asset(sha256=digest_of(entries), chat_template=template, sources=sources, files=entries)
     return Download(kind, id, "modelscope", None, to, asset)
 
 

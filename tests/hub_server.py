@@ -140,6 +140,8 @@ class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, or each answer waits for an acknowledgement
+    disable_nagle_algorithm = True
     state: Hub
     storage: bool
 

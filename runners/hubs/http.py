@@ -7,7 +7,9 @@ for, and never from https to http. No cookie that a server sets is kept: cookies
 from __future__ import annotations
 
 import copy
+import functools
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -87,6 +89,7 @@ class Session:
         self._http = httpx
         limits = self.limits
         self._client = httpx.Client(
+            verify=_certificates(),
             timeout=httpx.Timeout(limits.read, connect=limits.connect),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={"User-Agent": "recipe-compiler", "Accept-Encoding": "identity"},
@@ -188,6 +191,14 @@ class Session:
             return json.loads(content), answer.headers
         except (ValueError, RecursionError):
             raise Failed("wrong", f"{answer.host} answers with something that is no JSON") from None
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """What https trusts, read once: that takes longer than a small download."""
+    import httpx  # as above
+
+    return httpx.create_ssl_context()
 
 
 def whole(answer: Answer, limit: int) -> bytes:
