@@ -52,6 +52,13 @@ class Asked:
     cookie: bool
     storage: bool
 
+    @property
+    def file(self) -> str | None:
+        """The path of the file that is asked for."""
+        url = urlsplit(self.path)
+        resolved = HUGGINGFACE_FILE.match(unquote(url.path))
+        return resolved[4] if resolved else parse_qs(url.query).get("FilePath", [None])[0]
+
 
 @dataclass
 class Hub:
@@ -80,9 +87,8 @@ class Hub:
         return repos[kind, id]
 
     def files_asked(self, path: str = "") -> list[Asked]:
-        """The requests for bytes of files whose path ends so."""
-        files = [a for a in self.asked if a.method == "GET" and ("FilePath=" in a.path or "/resolve/" in a.path)]
-        return [a for a in files if unquote(a.path).endswith(path)]
+        """The requests for the bytes of a file, or of all."""
+        return [a for a in self.asked if a.method == "GET" and a.file is not None and path in ("", a.file)]
 
     def taken(self, path: str) -> Fault | None:
         """The next fault for a file, used up once."""
