@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from runners import building, transfer
 from runners.failures import of_system
-from runners.hubs import NAMES
+from runners.hubs import NAMES, words
 from runners.hubs.http import Limits
 from runners.locks import held
 from runners.meter import size
@@ -110,12 +110,13 @@ def ensure(
     fetched: list[Download] = []
     wrong: list[Diagnostic] = []
     try:
-        for download, run in _each(root, list(wanted), tick, offline, quiet, limits):
-            try:
-                if fetch(root, download, run, tick):
-                    fetched.append(download)
-            except RecipeError as error:
-                wrong += error.diagnostics
+        with closing(_each(root, list(wanted), tick, offline, quiet, limits)) as each:
+            for download, run in each:
+                try:
+                    if fetch(root, download, run, tick):
+                        fetched.append(download)
+                except RecipeError as error:
+                    wrong += error.diagnostics
     except OSError as error:  # for all that follow, too
         wrong.append(of_system(error, root))
     if wrong:
@@ -125,7 +126,7 @@ def ensure(
 
 def _each(
     root: Path, wanted: list[Download], tick: Tick, offline: bool, quiet: bool, limits: Limits | None
-) -> Iterator[tuple[Download, Run | None]]:
+) -> Generator[tuple[Download, Run | None]]:
     """The downloads; those of hubs share a run, and what is built needs none."""
     yield from ((download, None) for download in wanted if download.tiny)
     if hubs := [download for download in wanted if not download.tiny]:
@@ -226,10 +227,7 @@ def _put(run: Run, download: Download, asset: Asset, place: Path) -> None:
                 return
         for sha256 in {asset.files[path].sha256 for path in damaged}:
             say(f"the store has damaged bytes, moved to {run.store.set_aside(sha256)}")
-    message = f"{damaged[0]} of {download.name} comes off the disk with other bytes than were written"
-    raise RecipeError(
-        [Diagnostic("R0538", message, "look after that disk; `recipe store verify` reads everything on it")]
-    )
+    raise RecipeError([words.disk(f"{damaged[0]} of {download.name}")])
 
 
 def _sha256(path: Path, tick: Tick) -> str:

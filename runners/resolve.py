@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from runners import transfer
 from runners.hubs import NAMES, PROTOCOLS, huggingface, words
 from runners.hubs.endpoints import Endpoint
 from runners.hubs.http import Failed, Limits, Session
-from runners.hubs.listing import Listed, Snapshot
+from runners.hubs.listing import Snapshot
 from runners.transfer import Run, Tick, nothing
 from schema.diagnostics import RecipeError
 from schema.lock import Asset, LockedFile, Source, digest_of, name_of
 
 TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 """Where a chat template may stand; the first goes before the others."""
+ATTEMPTS = 2  # the second after damaged bytes of the store were moved away
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def resolve_in(run: Run, kind: str, ids: Mapping[str, str], revision: str | None
     """The same as a part of a run, which must not be offline."""
     assert run.session is not None
     session = run.session.batch()
-    (found,) = transfer.at_once([lambda: _sources(run, session, kind, ids, revision, first)], run, session)
+    (found,) = transfer.at_once([lambda: _sources(run, session, kind, ids, revision, first)], session, run.wait)
     asset, left_out = found
     if kind == "model":
         asset = asset.model_copy(update={"chat_template": _chat_template(run, name_of(ids[first], revision), asset)})
@@ -133,8 +135,14 @@ def _snapshot(asked: _Asked, revision: str | None) -> Snapshot:
 def _at(run: Run, asked: _Asked, revision: str | None) -> tuple[Snapshot, dict[str, LockedFile]]:
     """What a hub has, and its files with the sha256 of each. Errors: Failed."""
     snapshot = _snapshot(asked, revision)
-    files = {path: _locked(run, asked, snapshot, path) for path in sorted(snapshot.files)}
-    return snapshot, files
+    return snapshot, _locked_all(run, asked, snapshot, sorted(snapshot.files))
+
+
+def _locked_all(run: Run, asked: _Asked, snapshot: Snapshot, paths: Sequence[str]) -> dict[str, LockedFile]:
+    """Some files of a hub with the sha256 of each. Errors: Failed."""
+    batch = asked.session.batch()
+    jobs = [partial(_locked, run, replace(asked, session=batch), snapshot, path) for path in paths]
+    return dict(zip(paths, transfer.at_once(jobs, batch, asked.session.check), strict=True))
 
 
 def _locked(run: Run, asked: _Asked, snapshot: Snapshot, path: str) -> LockedFile:
@@ -162,18 +170,16 @@ def _same(run: Run, asked: _Asked, revision: str | None, files: Mapping[str, Loc
         snapshot = _snapshot(asked, revision)
         if lacking := sorted(files.keys() - snapshot.files.keys()):
             return LeftOut(snapshot.hub, f"lacks {_first(lacking)}")
-        other = [path for path, file in files.items() if not _equal(run, asked, snapshot, path, file)]
+        other = [path for path, file in files.items() if snapshot.files[path].size != file.size]
+        if not other:
+            found = _locked_all(run, asked, snapshot, sorted(files))
+            other = [path for path, file in files.items() if found[path] != file]
     except Failed as failed:
         if failed.kind == "missing":
             return _no_such(asked, revision)
         reason = "wants a token or an accepted licence" if failed.kind in ("login", "gated") else failed.detail
         return LeftOut(asked.endpoint.hub, reason)
     return LeftOut(snapshot.hub, f"has other bytes in {_first(other)}") if other else snapshot
-
-
-def _equal(run: Run, asked: _Asked, snapshot: Snapshot, path: str, file: LockedFile) -> bool:
-    listed: Listed = snapshot.files[path]
-    return listed.size == file.size and _locked(run, asked, snapshot, path).sha256 == file.sha256
 
 
 def _first(paths: list[str]) -> str:
@@ -185,10 +191,18 @@ def _chat_template(run: Run, name: str, asset: Asset) -> str | None:
     for path in (path for path in TEMPLATES if path in asset.files):
         if path.endswith(".jinja"):
             return asset.files[path].sha256
-        transfer.have(run, name, "model", asset, [path])
-        if (text := _template(run.store.read(asset.files[path].sha256))) is not None:
+        if (text := _template(_read(run, name, asset, path))) is not None:
             return hashlib.sha256(text.encode()).hexdigest()
     return None
+
+
+def _read(run: Run, name: str, asset: Asset, path: str) -> bytes:
+    """The bytes of a file of a model. Errors: RecipeError, OSError."""
+    for _ in range(ATTEMPTS):
+        transfer.have(run, name, "model", asset, [path])
+        if (content := run.store.read(asset.files[path].sha256)) is not None:
+            return content
+    raise RecipeError([words.disk(f"{path} of {name}")])
 
 
 def _template(content: bytes) -> str | None:

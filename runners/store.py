@@ -69,9 +69,13 @@ class Store:
             self.set_aside(sha256)
         return found == size
 
-    def read(self, sha256: str) -> bytes:
-        """The bytes themselves. Errors: OSError."""
-        return self.blob(sha256).read_bytes()
+    def read(self, sha256: str) -> bytes | None:
+        """The bytes themselves; None when they are damaged, and moved away now. Errors: OSError."""
+        content = self.blob(sha256).read_bytes()
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return content
+        self.set_aside(sha256)
+        return None
 
     def blobs(self) -> Iterator[tuple[str, int]]:
         """(sha256, size) of everything here, sorted."""

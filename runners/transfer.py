@@ -42,12 +42,21 @@ class Run:
 
     root: Path
     store: Store
-    hubs: tuple[Endpoint, ...]
-    mirrors: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint, ...]
     session: Session | None
     meter: Meter
     tick: Tick
     dead: dict[Endpoint, str] = field(default_factory=dict)
+
+    @property
+    def hubs(self) -> tuple[Endpoint, ...]:
+        """Those who say what a name stands for."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.own)
+
+    def wait(self) -> None:
+        """Called often by whoever waits. Errors: what `tick` raises."""
+        self.tick()
+        self.meter.news()
 
 
 @contextmanager
@@ -56,16 +65,28 @@ def opened(
 ) -> Iterator[Run]:
     """A run of a project, as its machine file and the environment say. Errors: RecipeError, OSError."""
     machine = load_machine(root)
-    hubs, mirrors = endpoints.hubs(machine, os.environ), endpoints.mirrors(machine, os.environ)
+    asked = endpoints.ordered(machine, os.environ)
     store = Store(stores.place(root, machine, os.environ))
-    session = None if offline else Session(limits or Limits())
+    session = None if offline else _session(limits or Limits())
     try:
         with store.in_use(tick):
             store.register(root)
-            yield Run(root, store, hubs, mirrors, session, meters.chosen(quiet), tick)
+            yield Run(root, store, asked, session, meters.chosen(quiet), tick)
     finally:
         if session is not None:
             session.close()
+
+
+def _session(limits: Limits) -> Session:
+    """Errors: RecipeError when the environment names a proxy that cannot be used."""
+    try:
+        return Session(limits)
+    except ModuleNotFoundError:
+        raise
+    except (ImportError, ValueError) as error:  # what httpx raises for proxies; its words may hold their passwords
+        message = f"a proxy that the environment names cannot be used ({type(error).__name__})"
+        help = "look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY: http:// or https://, a host and a port"
+        raise RecipeError([Diagnostic("R0532", message, help)]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +108,7 @@ def sources(run: Run, kind: str, asset: Asset) -> list[Source]:
     known = {str(hub): source for hub, source in asset.sources.items()}
     return [
         Source(endpoint, kind, known[endpoint.hub].repo, known[endpoint.hub].commit)
-        for endpoint in (*run.mirrors, *run.hubs)
+        for endpoint in run.endpoints
         if endpoint.hub in known
     ]
 
@@ -109,7 +130,7 @@ def have(run: Run, name: str, kind: str, asset: Asset, paths: Collection[str] | 
         raise RecipeError([words.nobody(name, list(asset.sources))])
     jobs = [_Job(run, session, name, path, asset.files[path], asked) for path in missing]
     with run.meter.during(name, sum(job.file.size for job in jobs)):
-        at_once([job.get for job in jobs], run, session)
+        at_once([job.get for job in jobs], session, run.wait)
 
 
 def _not_here(name: str, missing: Sequence[str], store: Store) -> Diagnostic:
@@ -118,10 +139,11 @@ def _not_here(name: str, missing: Sequence[str], store: Store) -> Diagnostic:
     return Diagnostic("R0536", message, "fetch once without --offline, or copy the store of a machine that has")
 
 
-def at_once(jobs: Sequence[Callable[[], T]], run: Run, session: Session) -> list[T]:
+def at_once(jobs: Sequence[Callable[[], T]], session: Session, tick: Tick) -> list[T]:
     """What some jobs give, done by a few threads. Errors: the first of any job; what `tick` raises. All others end then.
 
-    The threads are not waited for in that case: one may be stuck in a read until its time is over.
+    They, and nobody else, use this session, for it is stopped then. The threads are not waited for in that case: one may
+    be stuck in a read until its time is over.
     """
     waiting, results, errors = list(enumerate(jobs)), dict[int, T](), list[BaseException]()
     over = threading.Event()
@@ -144,8 +166,7 @@ def at_once(jobs: Sequence[Callable[[], T]], run: Run, session: Session) -> list
         thread.start()
     try:
         while not over.wait(POLL_SECONDS):
-            run.tick()
-            run.meter.news()
+            tick()
     finally:
         over.set()
         if len(results) < len(jobs):
@@ -190,7 +211,8 @@ class _Job:
         raise RecipeError([self._diagnostic()])
 
     def _again(self, part: Part) -> bool:
-        if not any(failed.kind == "wrong" for failed in self.failures.values()):
+        kinds = {failed.kind for failed in self.failures.values()}
+        if "wrong" not in kinds or kinds & {*REFUSED}:
             return False
         self._clear(part)
         return self._from_any(part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -110,14 +111,23 @@ def served(hub: Hub) -> Iterator[Hub]:
         yield hub
 
 
+class Quiet(ThreadingHTTPServer):
+    """Clients that hang up are what these tests are about."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def _listening(hub: Hub, is_storage: bool) -> Iterator[str]:
     class Bound(Handler):
         state = hub
         storage = is_storage
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-    server.daemon_threads = True
+    server = Quiet(("127.0.0.1", 0), Bound)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

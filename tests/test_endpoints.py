@@ -245,7 +245,7 @@ def test_a_name_and_a_password_in_an_address(
 ) -> None:
     """They go to that address, and are not shown."""
     machine = Machine(endpoints={"modelscope": "http://me:w%20rd@hub.example.com/ms"})
-    endpoint = endpoints.hubs(machine, {})[0]
+    endpoint = endpoints.ordered(machine, {})[0]
     assert endpoint.url == "http://hub.example.com/ms"
     assert endpoint.secrets == {"Authorization": "Basic bWU6dyByZA=="}
     assert "Basic" not in f"{endpoint}"

@@ -55,6 +55,7 @@ FAULTS = {
     "silence after 60,000 bytes": (Fault("stall", at=60_000), RIGHT, RIGHT),
     "a trickle": (Fault("slow", at=20), RIGHT, "R0532"),
     "a redirect to nowhere": (Fault("redirect", to="ftp://example.invalid/x"), RIGHT, "R0533"),
+    "a redirect to a port that is none": (Fault("redirect", to="http://127.0.0.1:99999/x"), RIGHT, "R0533"),
     "redirects without end": (Fault("redirect", to=""), RIGHT, "R0533"),
 }
 
@@ -242,6 +243,25 @@ def test_a_mirror_that_refuses_is_followed_by_its_own_hub_alone(
         found = refused(root, download)
     assert found.code == "R0531"
     assert f"visit {hubs[1].url}/ours/m" in found.help
+    assert hubs[0].asked == []
+
+
+def test_a_mirror_that_refuses_while_its_hub_is_down(
+    root: Path, hubs: tuple[Hub, Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else is asked, also not for a file that has begun, where another mirror gave bytes that do not fit."""
+    download = locked()
+    store = Store(root / ".recipe/store")
+    store.parts.mkdir(parents=True)
+    (store.parts / download.asset.files["model.safetensors"].sha256).write_bytes(WEIGHTS[:60_000])
+    with served(filled()) as bad, served(filled()) as mirror:
+        bad.faults = [Fault("wrong_range")]
+        gated(mirror, "huggingface")
+        monkeypatch.setenv("RECIPE_MIRRORS", f"huggingface={bad.url},huggingface={mirror.url}")
+        monkeypatch.setenv("HF_ENDPOINT", closed_port())
+        found = refused(root, download)
+    assert found.code == "R0531"
+    assert "a mirror is sent no token" in found.help
     assert hubs[0].asked == []
 
 

@@ -34,13 +34,13 @@ def fetch(
     from runners import fetch as fetching  # here something will be loaded over a network
     from runners import pipeline
 
-    wanted: dict[Path, dict[str, Download]] = {}
+    wanted: dict[Path, dict[tuple[str, str | None], Download]] = {}
     for loaded, instance in asked:
         compiled = guarded(lambda: pipeline.load(loaded.root, instance.label, loaded.file))  # noqa: B023
         found = guarded(
             lambda: fetching.downloads(compiled.downloads, fetching.locked(compiled.root, compiled.file))  # noqa: B023
         )
-        wanted.setdefault(compiled.root, {}).update({download.to: download for download in found})
+        wanted.setdefault(compiled.root, {}).update({(d.to, d.asset.sha256 if d.asset else None): d for d in found})
         if not found and not as_json:
             print(f"{compiled.label} needs nothing from a hub")
     for root, downloads in wanted.items():

@@ -87,6 +87,7 @@ def _list(store: Store, uses: Uses, as_json: bool) -> None:
         "bytes": sum(here.values()),
         "unnamed": {"blobs": len(others), "bytes": sum(others.values())},
         "parts": {p.name: p.stat().st_size for p in sorted(store.parts.glob("*"))},
+        "doubts": [{"project": str(project) if project else None, "reason": reason} for project, reason in uses.doubts],
         "damaged": [path.name for path in sorted((store.folder / "damaged").glob("*"))],
     }
     if as_json:

@@ -35,10 +35,10 @@ class Endpoint:
 
 def ordered(machine: Machine, environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
     """Everybody that may be asked for bytes: the mirrors, then the hubs. Errors: RecipeError of a wrong variable."""
-    return (*mirrors(machine, environment), *hubs(machine, environment))
+    return (*_mirrors(machine, environment), *_hubs(machine, environment))
 
 
-def hubs(machine: Machine, environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
+def _hubs(machine: Machine, environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
     """The hubs themselves, which say what a name stands for. Errors: RecipeError of a wrong variable."""
     names: tuple[str, ...] = machine.hubs
     if text := environment.get(HUBS, ""):
@@ -62,7 +62,7 @@ def _own(hub: str, machine: Machine, environment: Mapping[str, str]) -> Endpoint
     return Endpoint(hub, shown, True, secrets, found.origin if found else None)
 
 
-def mirrors(machine: Machine, environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
+def _mirrors(machine: Machine, environment: Mapping[str, str]) -> tuple[Endpoint, ...]:
     """The mirrors, which are sent no token. Errors: RecipeError of a wrong variable."""
     text = environment.get(MIRRORS, "")
     pairs = list(_pairs(text)) if text else [(mirror.hub, mirror.url) for mirror in machine.mirrors]

@@ -218,8 +218,12 @@ def _no_such_repository(headers: Mapping[str, str]) -> bool:
 
 def _target(url: str, location: str) -> str:
     """Where a redirect leads, without a name and a password. Errors: Failed when no token could be safe there."""
-    target = urlsplit(urljoin(url, location))
-    if not location or target.scheme not in ("http", "https") or not target.hostname:
+    try:
+        target = urlsplit(urljoin(url, location))
+        known = bool(location and target.hostname) and target.scheme in ("http", "https") and target.port != 0
+    except ValueError:  # a port that is none
+        known = False
+    if not known:
         raise Failed("wrong", f"{urlsplit(url).netloc} redirects to no address")
     if urlsplit(url).scheme == "https" and target.scheme == "http":
         raise Failed("wrong", f"{urlsplit(url).netloc} redirects from https to http")

@@ -33,7 +33,9 @@ def refused(kind: str, repo: str, endpoint: Endpoint, failed: Failed) -> Diagnos
         message = (
             f"{title(endpoint)} does not give {repo} to everybody ({failed.detail}), and {name} itself gave nothing"
         )
-        return Diagnostic("R0531", message, f"let {name} be asked too; a mirror is sent no token")
+        return Diagnostic(
+            "R0531", message, f"{name} has to be reached, to say who may have it; a mirror is sent no token"
+        )
     if failed.kind == "gated":
         known = f"with the account of {endpoint.token}" if endpoint.token else f"then {login}"
         help = f"visit {page} and ask for access or accept its licence {known}; then fetch again"
@@ -71,6 +73,12 @@ def wrong(what: str, failures: Mapping[Endpoint, str]) -> Diagnostic:
         "fetch again later, or name another mirror; if the hub changed its files, `recipe lock --upgrade` moves the pin"
     )
     return Diagnostic("R0533", f"nobody gives {what} as it is locked. {told}", help)
+
+
+def disk(what: str) -> Diagnostic:
+    """R0538: the store cannot hold it."""
+    message = f"{what} comes off the disk with other bytes than were written"
+    return Diagnostic("R0538", message, "look after that disk; `recipe store verify` reads everything on it")
 
 
 def of(kind: str, what: str, repo: str, endpoint: Endpoint, failed: Failed) -> Diagnostic:
