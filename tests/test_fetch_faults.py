@@ -37,7 +37,7 @@ from schema.diagnostics import RecipeError
 RIGHT = "right bytes"
 FAULTS = {
     # name: (the fault, when ModelScope has it for good, when both have)
-    "drop after 30,000 bytes": (Fault("drop", at=30_000), RIGHT, RIGHT),
+    "drop after 15,000 bytes": (Fault("drop", at=15_000), RIGHT, RIGHT),
     "drop at once": (Fault("drop", at=0), RIGHT, "R0532"),
     "a corrupt byte": (Fault("corrupt", at=77_777), RIGHT, "R0533"),
     "a corrupt byte, then a drop": (Fault("corrupt_and_drop", at=40_000), RIGHT, "R0532"),
