@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "verify": "runners.commands.verify",
     "card": "runners.commands.card",
     "fetch": "runners.commands.fetch",
+    "store": "runners.commands.store",
     "scores": "runners.commands.scores",
 }
 """Verb → the module that has a function of that name."""

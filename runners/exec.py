@@ -109,7 +109,8 @@ def _fetch_missing(stage: Stage, control: Control) -> None:
     if wanted:
         from runners import fetch  # only a first run needs it
 
-        fetch.ensure(stage.root, fetch.downloads(wanted), control.check)
+        lock = fetch.locked(stage.root, stage.recipe_file)
+        fetch.ensure(stage.root, fetch.downloads(wanted, lock), control.check)
 
 
 def inputs(stage: Stage, control: Control) -> dict[str, Digest]:

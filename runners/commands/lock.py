@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +17,9 @@ from schema.console import FINDINGS, Format, chosen, complete_recipe, fail, guar
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
 from schema.load import Loaded
-from schema.lock import REVISION, lock_of, text_of
+from schema.lock import REVISION, Asset, lock_of, text_of
 from schema.lock_moves import Moved, files_told, moved
+from schema.models import Hub
 
 FORMAT_VERSION = 1
 WHAT = typer.Argument(
@@ -78,14 +79,17 @@ def _link_data(loaded: Loaded) -> None:
 
 
 def _resolver(loaded: Loaded) -> Resolve:
-    """What asks the hubs, loaded when the first name has to be resolved."""
+    """What asks the hubs, loaded when the first name has to be resolved. Tells of hubs that have other bytes."""
 
-    def resolve(*what: object) -> object:
+    def resolve(kind: str, ids: Mapping[Hub, str], revision: str | None, first: Hub) -> Asset:
         from runners import resolve as hubs
 
-        return hubs.resolve(loaded.root, *what)
+        found = hubs.resolve(loaded.root, kind, dict(ids), revision, first)
+        for left_out in found.left_out:
+            print(f"{ids[first]}: {hubs.told(left_out)}, so it is no source", file=sys.stderr)
+        return found.asset
 
-    return resolve  # type: ignore[return-value]
+    return resolve
 
 
 def _write(locking: Locking) -> tuple[list[Moved], list[Diagnostic]]:
