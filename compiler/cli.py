@@ -9,20 +9,27 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from schema.exits import Answer
+
 VERBS: dict[str, str] = {
     "validate": "compiler.commands.validate",
     "compile": "compiler.commands.compile",
     "show": "compiler.commands.show",
     "hash": "compiler.commands.hash",
     "diff": "compiler.commands.diff",
+    "migrate": "compiler.commands.migrate",
     "plan": "compiler.commands.plan",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
     "lock": "runners.commands.lock",
+    "mv": "compiler.commands.mv",
+    "setup": "compiler.commands.setup",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
+    "verify": "runners.commands.verify",
+    "card": "runners.commands.card",
     "fetch": "runners.commands.fetch",
     "scores": "runners.commands.scores",
 }
@@ -35,12 +42,27 @@ options to parse, and an eighth of the time is saved."""
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "exec": ("runners.exec",),
     "check": ("compiler.commands.check", "runners.link"),
+    "merge-lock": ("compiler.commands.merge_lock",),
 }
-"""What compiled pipelines call, hidden from people: verb → modules with `main(argv)`, one after another while all is well."""
+"""What compiled pipelines and git call, hidden from people: verb → modules with `main(argv)`, one after another while all is
+well."""
+
+
+DETAILED = "--detailed-exitcode"
+"""The option with which `recipe diff` ends as terraform does: 2 says that there are differences, so that errors are 1."""
 
 
 def main() -> None:
     """The entry point of `recipe` and of `python -m compiler`."""
+    try:
+        _main()
+    except SystemExit as ended:
+        if sys.argv[1:2] == ["diff"] and DETAILED in sys.argv and ended.code == 2 and not isinstance(ended, Answer):
+            sys.exit(1)
+        raise
+
+
+def _main() -> None:
     try:
         sys.exit(_run(sys.argv[1:]))
     except BrokenPipeError:

@@ -70,6 +70,8 @@ class Command:
     """Engine and command of the recorded signature that the options are checked against."""
     passed: Mapping[str, Json] = field(default_factory=dict)
     """Options that the recipe passes through under `engine.args`, as they are written there."""
+    watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """List options that only watch, on top of what is passed: part of the script, and not of the stage's identity."""
     trains: bool = False
     """Left out when a run that was cut had finished its training: an engine that resumes at the end goes a step too far."""
     fields: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)

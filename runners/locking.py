@@ -1,4 +1,4 @@
-"""Resolve what a recipe names, and compare locks: what `recipe lock` does.
+"""Resolve what a recipe names, and find what a lock no longer says rightly: what `recipe lock` does.
 
 What is pinned stays pinned. New names are resolved, names that are gone are dropped, and the digests of local data, of
 what builds tiny models and the toolchain are always those of now.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.digests import Remembered, files_below
@@ -20,7 +20,6 @@ from schema.models import Hub
 from schema.pins import Named, Section, findings, maker, named, unused
 from schema.signature import find_model, toolchain
 
-SHORT = 12
 Resolve = Callable[[str, Mapping[Hub, str], str | None, Hub], Asset]
 """Kind, the id on each hub, revision, the hub that decides → what it is. Errors: RecipeError."""
 
@@ -31,16 +30,6 @@ class Watch:
 
     begin: Callable[[str, int], None] = lambda path, size: None
     read: Callable[[int], None] = lambda size: None
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A fact that two locks of one recipe do not share; an empty side has nothing of it."""
-
-    section: str
-    name: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True)
@@ -140,37 +129,9 @@ def stale(locking: Locking) -> Iterator[Diagnostic]:
         if not (loaded.root / one.name).exists():
             yield Diagnostic("R0705", f"`{one.name}` is not here, so its pin was not checked", "", (one.place,), "note")
         elif (found := local(loaded.root, one, locking.watch)) != pin:
-            message = f"`{one.name}` has other bytes than {loaded.lock.file} says: {found.sha256[:SHORT]}"
+            message = f"`{one.name}` has other bytes than {loaded.lock.file} says: {found.sha256[:12]}"
             help = f"bring the data back, or pin what is there now: `recipe lock {loaded.file}`"
             yield Diagnostic("R0706", message, help, (loaded.lock.at("local", one.name, "sha256"), one.place))
-
-
-def moved(before: Lock | None, after: Lock) -> Iterator[Moved]:
-    """The facts in which two locks differ, in the order of the file."""
-    for section in (*get_args(Section), "toolchain"):
-        old: Mapping[str, Any] = getattr(before, section) if before else {}
-        new: Mapping[str, Any] = getattr(after, section)
-        for name in sorted(old.keys() | new.keys()):
-            was, now = old.get(name), new.get(name)
-            if was != now:
-                yield Moved(section, name, _told(was, now), _told(now, was))
-
-
-def _told(pin: Any, other: Any) -> str:
-    """A pin in a few words: commits of an asset, else its digest."""
-    match pin:
-        case None:
-            return ""
-        case Asset():
-            return " ".join(
-                [pin.sha256[:SHORT], *(f"{hub}@{s.commit[:SHORT]}" for hub, s in sorted(pin.sources.items()))]
-            )
-        case Local():
-            return f"{pin.sha256[:SHORT]} ({pin.files} file{'s' if pin.files != 1 else ''}, {pin.size} bytes)"
-        case Built():
-            return f"code {pin.code[:SHORT]}"
-        case _:
-            return str(pin)
 
 
 def unknown(names: Iterable[str], lockings: Iterable[Locking]) -> list[str]:

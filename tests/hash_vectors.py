@@ -44,14 +44,19 @@ def _fixed(module):
     return hashlib.sha256(module.encode()).hexdigest()
 
 
+def placed(folder, text):
+    """A project with a recipe, and the lock that may stand below it; the recipe's file."""
+    recipe, _, lock = text.partition(LOCK)
+    recipes = project(folder, vector=recipe)
+    if lock:
+        (recipes / "vector.lock").write_text(lock, encoding="utf-8")
+    return recipes / "vector.yaml"
+
+
 def keys(text):
     """Label of an instance → its recipe hash, and stage → digest of its identity document, then its key."""
-    recipe, _, lock = text.partition(LOCK)
     with TemporaryDirectory() as folder, injected():
-        recipes = project(Path(folder), vector=recipe)
-        if lock:
-            (recipes / "vector.lock").write_text(lock, encoding="utf-8")
-        found = plans(recipes / "vector.yaml")
+        found = plans(placed(Path(folder), text))
     return {
         label: {"hash": plan.recipe_hash, "stages": {stage.name: [stage.own, stage.key] for stage in plan.stages}}
         for label, plan in found.items()

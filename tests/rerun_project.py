@@ -33,6 +33,7 @@ SWIFT = """() {
   done
   mkdir -p "$RECIPE_OUT/checkpoints"
   printf '%s' "$said" | md5sum >"$RECIPE_OUT/digest"
+  echo '{"format": 1, "held": {}, "before": [], "after": []}' >"$RECIPE_OUT/trainer.json"
 }"""
 PYTHON = """() {
   local to="" config="" name="" word said="" path rows share

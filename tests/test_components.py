@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 from compiling import SMALL, plans, project, quoted, recipe
-from hash_vectors import injected
+from hash_vectors import injected, placed
 from vector_recipes import recipes
 
 from compiler.components import explain, of_recipe
@@ -80,12 +80,12 @@ def test_keys_are_equal_exactly_when_components_are(tmp_path):
     found = []
     with injected():
         for number, text in enumerate(text for cases in recipes().values() for text in cases.values()):
-            place = project(tmp_path / str(number), small=text)
-            found += [stage for plan in plans(place / "small.yaml").values() for stage in explain(plan).items()]
-    decisive = ("launch", "code", "toolchain", "inputs")
+            file = placed(tmp_path / str(number), text)
+            found += [stage for plan in plans(file).values() for stage in explain(plan).items()]
+    decisive = ("launch", "code", "toolchain", "lock", "inputs")
     whole = {tuple(stage.components[part] for part in decisive): stage.key for _, stage in found}
     assert len(set(whole.values())) == len(whole) > 200
-    own = {tuple(stage.components[part] for part in decisive[:3]): stage.own for _, stage in found}
+    own = {tuple(stage.components[part] for part in decisive[:4]): stage.own for _, stage in found}
     assert len(set(own.values())) == len(own) > 100
 
 

@@ -215,3 +215,24 @@ def test_the_command_line_shows_diagnostics(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "R0601" in done.stderr and "Traceback" not in done.stderr
+
+
+def run(root, *options):
+    command = [sys.executable, "-m", "runners.prepare", "--config", "c.json", "--to", "out", *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_prompt_in_a_file(animals):
+    (animals / "c.json").write_text(json.dumps(FOLDER | {"prompt": None}))
+    (animals / "ask.txt").write_text("Look:\nwhich one?\n")
+    assert run(animals, "--prompt", "ask.txt").returncode == 0
+    assert rows(animals / "out/train.jsonl")[0]["messages"][0]["content"] == "<image>Look:\nwhich one?"
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"\n", "ask.txt holds no prompt"), (b"\xff", "ask.txt is not UTF-8")])
+def test_a_prompt_file_that_holds_none(animals, content, said):
+    (animals / "c.json").write_text(json.dumps(FOLDER))
+    (animals / "ask.txt").write_bytes(content)
+    ended = run(animals, "--prompt", "ask.txt")
+    assert (ended.returncode, f"error[R0620]: {said}" in ended.stderr) == (1, True)

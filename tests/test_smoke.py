@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,9 +40,10 @@ def clone(folder: Path) -> Path:
     return folder
 
 
-def do(folder: Path, *command: str | Path, activated: bool = False) -> str:
+def do(folder: Path, *command: str | Path, activated: bool = False, **variables: str) -> str:
     """Run a command in a project, as from a shell in which no environment is activated."""
     environment = {"HOME": str(folder / "home"), "PATH": f"{BIN}:/usr/bin:/bin" if activated else "/usr/bin:/bin"}
+    environment |= variables
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"{run.stdout[-4000:]}\n{run.stderr[-4000:]}"
     return run.stdout + run.stderr
@@ -62,12 +64,37 @@ def test_there_are_recipes() -> None:
     assert {"quickstart", "animals-lora"} <= set(RECIPES)
 
 
+LISTENER = """
+import os, sys
+LOG = os.environ["CONNECTIONS"]
+def note(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo") and not isinstance(arguments[-1], str):
+        with open(LOG, "a") as log:
+            print(event, arguments[1:], sys.argv, file=log)
+sys.addaudithook(note)
+with open(LOG + ".started", "a") as log:
+    print(*sys.orig_argv, file=log)
+"""
+"""Imported by every Python of a run when it starts: notes who asks for a connection, and for whose address."""
+
+
+def watched(folder: Path) -> dict[str, str]:
+    """Variables for a run whose hubs are at a port where nobody listens, and that notes each connection it tries."""
+    (folder / "listener").mkdir()
+    (folder / "listener" / "sitecustomize.py").write_text(LISTENER)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    hubs = dict.fromkeys(("MODELSCOPE_ENDPOINT", "HF_ENDPOINT", "MODELSCOPE_DOMAIN"), dead)
+    return hubs | {"PYTHONPATH": str(folder / "listener"), "CONNECTIONS": str(folder / "connections")}
+
+
 @pytest.fixture(scope="module", params=RECIPES)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
     """A recipe that `dvc repro` has brought to its end, and what that printed."""
     plan = plan_of(request.param)
     folder = clone(tmp_path_factory.mktemp(request.param) / "project")
-    printed = do(folder, BIN / "dvc", "repro", f"{plan.pipeline}/dvc.yaml")
+    printed = do(folder, BIN / "dvc", "repro", f"{plan.pipeline}/dvc.yaml", **watched(folder.parent))
     yield plan, folder, printed
     shutil.rmtree(folder)
 
@@ -78,6 +105,16 @@ def test_everything_is_handed_over_and_recorded(ran: tuple[Plan, Path, str]) -> 
         for output in stage.outputs:
             assert (folder / stage.out / output.name).exists()
         assert json.loads((folder / stage.out / "run.json").read_bytes())["key"] == stage.key
+
+
+def test_no_connection_is_even_tried(ran: tuple[Plan, Path, str]) -> None:
+    """Not by DVC, not by our runners, not by an engine."""
+    plan, folder, _ = ran
+    started = (folder.parent / "connections.started").read_text()
+    assert "dvc" in started and " exec " in started
+    assert "sft.py" in started or not any(stage.kind in ("sft", "classify") for stage in plan.stages)
+    tried = folder.parent / "connections"
+    assert not tried.exists(), tried.read_text()
 
 
 def test_no_output_is_bound_to_this_machine(ran: tuple[Plan, Path, str]) -> None:

@@ -24,6 +24,7 @@ from compiler.plan import (
     StagePlan,
     Value,
 )
+from compiler.render.root import PLUGIN
 from schema.base import steps_of
 from schema.hardware import Hardware
 from schema.stages import Classify, Merge, Predict, Prepare
@@ -159,6 +160,9 @@ PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 
 LONG = 1_000_000_000
 """A cadence in steps that no run reaches: ms-swift saves at the end of training all the same."""
 
+WATCH = {"external_plugins": (PLUGIN,), "callbacks": ("recipe",)}
+"""Has the trainer's own settings compared with the plan before its first step: `runners.watch`."""
+
 OFFLINE = {"HF_HUB_OFFLINE": "1", "MODELSCOPE_CACHE": ".recipe/cache/modelscope", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -192,7 +196,7 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         "output_dir": OutputPath("checkpoints"),
         "resume_from_checkpoint": ResumePath(),
     }
-    train = Command(("swift", "sft"), _given(options), (ENGINE, "sft"), stage.engine.args, True, TRAINING | LORA)
+    train = Command(("swift", "sft"), _given(options), (ENGINE, "sft"), stage.engine.args, WATCH, True, TRAINING | LORA)
     collect = Command(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},

@@ -10,6 +10,8 @@ from compiler.diff.model import ABSENT, FieldChange
 from compiler.diff.stages import same
 from compiler.diff.words import change
 from compiler.plan import Json, Plan, StagePlan
+from schema.lock_moves import Moved, moved
+from schema.pins import named
 from schema.training import TrainingStage
 from schema.tree import find
 
@@ -50,7 +52,7 @@ def field_changes(base: Plan, head: Plan, moved: Mapping[str, str]) -> list[Fiel
     renamed = {("stages", name) for names in moved.items() for name in names}
     found = (_entry(base, head, change) for change in _differences(old, new, ()))
     changes = [_located(head, base, change) for change in found if change.path not in renamed]
-    return [*changes, *_accumulations(base, head)]
+    return [*changes, *_accumulations(base, head), *_pins(base, head)]
 
 
 def _entry(base: Plan, head: Plan, found: FieldChange) -> FieldChange:
@@ -162,6 +164,26 @@ def _value(plan: Plan, path: tuple[str, ...]) -> Json:
 
 def _dumped(plan: Plan) -> dict[str, Any]:
     return plan.instance.recipe.model_dump(mode="json", by_alias=True, exclude=NOT_COMPARED)
+
+
+def lock_moves(base: Plan, head: Plan) -> Iterator[Moved]:
+    """What moved in the locks of a recipe, of that which this instance names on both sides, and its toolchain."""
+    if base.lock is None or head.lock is None:
+        return
+    known = named((base.instance,)).keys() | named((head.instance,)).keys()
+    for move in moved(base.lock, head.lock):
+        if move.section == "toolchain" or (move.section, move.name) in known:
+            yield move
+
+
+def _pins(base: Plan, head: Plan) -> Iterator[FieldChange]:
+    """What names stand for, where that moved. A lock that came or went as a whole is one change."""
+    if (base.locked is None) != (head.locked is None):
+        yield FieldChange(("lock",), base.locked and base.locked.file, head.locked and head.locked.file)
+    for move in lock_moves(base, head):
+        assert head.locked is not None
+        place = head.locked.at(move.section, move.name) if move.after else None
+        yield FieldChange(("lock", move.section, move.name), move.before or ABSENT, move.after or ABSENT, place=place)
 
 
 def _accumulations(base: Plan, head: Plan) -> Iterator[FieldChange]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.diff.fields import learning_rate
+from compiler.diff.fields import learning_rate, lock_moves
 from compiler.diff.model import FieldChange, Kind, Note, StageChange
 from compiler.diff.words import change, fact, said
-from compiler.plan import Plan, StagePlan
+from compiler.plan import Json, Plan, StagePlan
+from schema.components import PINS
+from schema.lock_moves import files_told
 from schema.stages import Evaluate, Predict
 from schema.training import TrainingStage
 from schema.tree import find
 
 SHOWN = 5
 """Facts of one note that are told."""
-PINS = ("id", "revision", "path", "hub")
+IDS = ("id", "revision", "path", "hub")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ def _comparability(pair: Pair) -> Iterator[Note]:
     trained = [s.name for s in pair.head.stages if s.name in ran_anew and isinstance(s.stage, TrainingStage)]
     scored = [s for s in pair.head.stages if isinstance(s.stage, Evaluate) and s.name in ran_anew]
     for stage in scored if trained else ():
-        old, new = _evaluated(pair.base, stage.name), _evaluated(pair.head, stage.name)
+        by_bytes = (pair.base.locked is None) == (pair.head.locked is None)
+        old, new = (_evaluated(plan, stage.name, by_bytes) for plan in (pair.base, pair.head))
         if None not in (old, new) and old != new:
             message = (
                 f"the data that `{stage.name}` scores changed together with training (`{'`, `'.join(trained)}`): "
@@ -48,8 +51,11 @@ def _comparability(pair: Pair) -> Iterator[Note]:
             yield Note("comparability", message, pair.head.instance.at("stages", stage.name))
 
 
-def _evaluated(plan: Plan, name: str) -> tuple[str, str] | None:
-    """The key of the preparation whose rows an evaluation goes back to, and which of them."""
+def _evaluated(plan: Plan, name: str, by_bytes: bool) -> tuple[Json, str] | None:
+    """The key of the preparation whose rows an evaluation goes back to, and which of them.
+
+    Where only one side has a lock, its pins do not count: they moved the key, and nobody knows whether other bytes did.
+    """
     stage = next((s for s in plan.stages if s.name == name), None)
     if stage is None or not isinstance(stage.stage, Evaluate):
         return None
@@ -57,15 +63,27 @@ def _evaluated(plan: Plan, name: str) -> tuple[str, str] | None:
     if not isinstance(predicted.stage, Predict):
         return None
     rows, _, split = predicted.stage.data.partition(".")
-    return plan.stage(rows).key, split
+    prepared = plan.stage(rows)
+    launch = {part: value for part, value in prepared.identity.items() if part != PINS}
+    return prepared.key if by_bytes else launch, split
 
 
 def _pins(pair: Pair) -> Iterator[Note]:
     for field in pair.fields:
-        if len(field.path) == 3 and field.path[0] in ("models", "datasets") and field.path[2] in PINS:
+        if len(field.path) == 3 and field.path[0] in ("models", "datasets") and field.path[2] in IDS:
             what = "model" if field.path[0] == "models" else "data set"
             told = f"{field.path[2]} {change(field.before, field.after)}"
             yield Note("pin", f"another {what} `{field.path[1]}`: {told}", field.place)
+
+
+def _locks(pair: Pair) -> Iterator[Note]:
+    """Other bytes under a name that stayed."""
+    for move in lock_moves(pair.base, pair.head):
+        if move.bytes and move.before and move.after and move.section != "toolchain":
+            assert pair.head.locked is not None
+            files = f", in {files_told(move)}" if move.files else ""
+            message = f"`{move.name}` is pinned to other bytes: {move.before} → {move.after}{files}"
+            yield Note("pin", message, pair.head.locked.at(move.section, move.name))
 
 
 def _seed(pair: Pair) -> Iterator[Note]:
@@ -130,4 +148,4 @@ OUTSIDE: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
 )
 """Parts of an identity document that can move without the recipe, as a reviewer calls them."""
 
-RISKS: tuple[Callable[[Pair], Iterator[Note]], ...] = (_comparability, _pins, _seed, _learning_rate, _outside)
+RISKS: tuple[Callable[[Pair], Iterator[Note]], ...] = (_comparability, _pins, _locks, _seed, _learning_rate, _outside)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from schema import lock
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.source import MAX_BYTES, MapNode, ScalarNode, SeqNode, scan
 
@@ -124,9 +125,14 @@ def _target(name: str, data: bytes) -> str:
 
 def _texts(revision: Revision, blobs: dict[str, Blob]) -> Iterator[bytes]:
     """The bytes of files; what is too large for a recipe is not read, and is too large when it is written."""
-    small = iter(revision.read(blob for blob in blobs.values() if blob.size <= MAX_BYTES))
-    for blob in blobs.values():
-        yield next(small) if blob.size <= MAX_BYTES else b" " * (MAX_BYTES + 1)
+    small = iter(revision.read(blob for name, blob in blobs.items() if blob.size <= _most(name)))
+    for name, blob in blobs.items():
+        yield next(small) if blob.size <= _most(name) else b" " * (_most(name) + 1)
+
+
+def _most(name: str) -> int:
+    """The bytes that a file may have: locks are longer than recipes."""
+    return lock.MAX_BYTES if name.endswith(lock.SUFFIX) else MAX_BYTES
 
 
 def _write(folder: Path, name: str, blob: Blob, data: bytes) -> Iterator[str]:

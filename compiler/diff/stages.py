@@ -120,6 +120,7 @@ def _facts(document: Json) -> dict[tuple[str, ...], Json]:
         found |= {(part, name): value for name, value in document.get(part, {}).items()}
     for name, content in document.get("files", {}).items():
         found |= {("files", name, *path): value for path, value in leaves(content)}
+    found |= {("pins", role): next(iter(pin.values())) for role, pin in document.get("pins", {}).items()}
     return found | {("inputs",): document.get("inputs")}
 
 

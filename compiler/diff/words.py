@@ -8,6 +8,7 @@ from decimal import Decimal
 from compiler.diff.model import ABSENT, Action, FieldChange, IdentityChange, OptionChange, PipelineDiff, RecipeDiff
 from compiler.plan import Json
 from schema.diagnostics import Span
+from schema.lock_moves import SHORT
 
 LONG = 120
 """Characters of a value beyond which it is cut."""
@@ -69,8 +70,15 @@ def fact(found: IdentityChange) -> str:
     part, *names = found.path
     if part == "code":
         return f"code of {names[0]}"
+    if part == "pins":
+        return f"bytes of {names[0]} {change(_digits(found.before), _digits(found.after))}"
     name = names[-1] if part == "options" else " ".join([part, ".".join(names)]).strip()
     return f"{name} {change(found.before, found.after)}"
+
+
+def _digits(digest: Json) -> Json:
+    """The first digits of a digest."""
+    return digest[:SHORT] if isinstance(digest, str) else digest
 
 
 def place(span: Span | None) -> str:

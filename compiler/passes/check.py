@@ -31,6 +31,7 @@ def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature)
     contradictions = {name for name in command.passed if _written(command, signature, name)}
     passed = {name: value for name, value in command.passed.items() if name not in contradictions}
     problems = [*check_options(signature, own.items()), *check_options(signature, passed.items())]
+    problems += check_options(signature, command.watch.items())
     yield from (_diagnostic(plan, stage, command, problem) for problem in problems)
     yield from (_contradiction(plan, stage, command, signature, name) for name in sorted(contradictions))
     severities = [*(problem.severity for problem in problems), *(finding.severity for finding in plan.diagnostics)]

@@ -10,6 +10,7 @@ from compiler.plan import (
     Command,
     FilePath,
     InputPath,
+    Json,
     OutputPath,
     Place,
     Plan,
@@ -19,7 +20,7 @@ from compiler.plan import (
     StagePlan,
     Value,
 )
-from schema.signature import arguments, load
+from schema.signature import Signature, arguments, load, resolve
 
 HEAD = """#!/usr/bin/env bash
 # {label} · {stage} · {kind}. Written by `recipe compile {file}`; edit the recipe, not this file.
@@ -27,6 +28,8 @@ HEAD = """#!/usr/bin/env bash
 {directive}set -euo pipefail
 : "${{RECIPE_OUT:?name a folder for what this stage writes}}"
 """
+PLAN = "RECIPE_PLAN"
+"""Names the stage's identity document for what watches a trainer."""
 LITERAL = "# shellcheck disable=SC1003,SC2016 # what stands in single quotes is meant as it stands\n"
 
 
@@ -36,6 +39,8 @@ def script(plan: Plan, stage: StagePlan) -> str:
     file = shlex.quote(plan.file) if plan.file.isprintable() else "RECIPE"
     lines = [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
     lines += [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
+    if any(command.watch for command in stage.launch.commands):
+        lines += [f"export {PLAN}={shlex.quote(f'{plan.pipeline}/{stage.name}.json')}\n"]
     for command in stage.launch.commands:
         odd = [
             v.model.path for v in command.options.values() if isinstance(v, ResumedModel) and not _bare(v.model.path)
@@ -57,10 +62,20 @@ def words(command: Command) -> Iterator[str]:
     yield shlex.join(command.program)
     for name, value in command.options.items():
         yield _option(name, value)
-    if command.passed and command.signature:
+    if (command.passed or command.watch) and command.signature:
         signature = load(*command.signature)
-        for name, value in command.passed.items():
+        for name, value in with_watch(command, signature).items():
             yield shlex.join(arguments(signature, name, value))
+
+
+def with_watch(command: Command, signature: Signature) -> dict[str, Json]:
+    """What is passed, with the options that watch: the same option gets the values of both."""
+    merged = dict(command.passed)
+    for option, values in command.watch.items():
+        given = next((name for name in merged if (found := signature.find(name)) and found[0].name == option), option)
+        before = resolve(signature, given, merged[given]) if given in merged else []
+        merged[given] = [*before, *values]
+    return merged
 
 
 def _command(command: Command) -> str:

@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from runners.locking import Locking, Moved, Resolve, Watch, moved, stale, unknown
+from runners.locking import Locking, Resolve, Watch, stale, unknown
 from schema.console import FINDINGS, Format, chosen, complete_recipe, fail, guarded, load_one, located, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
 from schema.load import Loaded
 from schema.lock import REVISION, lock_of, text_of
+from schema.lock_moves import Moved, files_told, moved
 
 FORMAT_VERSION = 1
 WHAT = typer.Argument(
@@ -100,7 +101,7 @@ def _write(locking: Locking) -> tuple[list[Moved], list[Diagnostic]]:
     before = loaded.lock.lock if loaded.lock else None
     place = loaded.root / lock_of(Path(loaded.file))
     if before != new:
-        write_atomically(place, text_of(new, Path(loaded.file).name).encode())
+        write_atomically(place, text_of(new, loaded.file).encode())
     return list(moved(before, new)), wrong
 
 
@@ -123,7 +124,8 @@ def _name(locking: Locking) -> str:
 
 def _line(move: Moved) -> str:
     if move.before and move.after:
-        return f"  ~ {move.name}  {move.before} → {move.after}"
+        files = f"  ({files_told(move)})" if move.files else ""
+        return f"  ~ {move.name}  {move.before} → {move.after}{files}"
     return f"  + {move.name}  {move.after}" if move.after else f"  - {move.name}"
 
 

@@ -1,0 +1,69 @@
+"""The facts in which two locks of one recipe differ, for those who lock and for those who review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schema.lock import Asset, Built, Local, Lock
+
+SHORT = 12
+"""Digits of a digest that are shown."""
+SECTIONS = ("models", "datasets", "built", "local", "toolchain")
+FILES = 3
+"""Names of files that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One fact; an empty side has nothing of it. `bytes` says whether something else is read, not only from elsewhere."""
+
+    section: str
+    name: str
+    before: str
+    after: str
+    bytes: bool
+    files: tuple[str, ...] = ()
+    """Files of a model or data set that came, went or changed."""
+
+
+def moved(before: Lock | None, after: Lock | None) -> Iterator[Moved]:
+    """What moved, in the order of the file."""
+    for section in SECTIONS:
+        old: Mapping[str, Any] = getattr(before, section) if before else {}
+        new: Mapping[str, Any] = getattr(after, section) if after else {}
+        for name in sorted(old.keys() | new.keys()):
+            was, now = old.get(name), new.get(name)
+            if was != now:
+                other = getattr(was, "sha256", was) != getattr(now, "sha256", now)
+                yield Moved(section, name, _told(was), _told(now), other, tuple(_files(was, now)))
+
+
+def _told(pin: Any) -> str:
+    """A pin in a few words."""
+    match pin:
+        case None:
+            return ""
+        case Asset():
+            commits = (f"{hub}@{source.commit[:SHORT]}" for hub, source in sorted(pin.sources.items()))
+            return " ".join([pin.sha256[:SHORT], *commits])
+        case Local():
+            return f"{pin.sha256[:SHORT]} ({pin.files} file{'s' if pin.files != 1 else ''}, {pin.size} bytes)"
+        case Built():
+            return f"code {pin.code[:SHORT]}"
+        case _:
+            return str(pin)
+
+
+def _files(was: Any, now: Any) -> Iterator[str]:
+    if isinstance(was, Asset) and isinstance(now, Asset):
+        for path in sorted(was.files.keys() | now.files.keys()):
+            if was.files.get(path) != now.files.get(path):
+                yield path
+
+
+def files_told(move: Moved) -> str:
+    """`config.json, model.safetensors and 3 more`."""
+    more = len(move.files) - FILES
+    return ", ".join(move.files[:FILES]) + (f" and {more} more" if more > 0 else "")
