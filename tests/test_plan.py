@@ -3,43 +3,20 @@
 What DVC has on record is made by hand here; that DVC agrees is shown in test_plan_dvc.py.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
-from pathlib import Path
+from typing import get_args
 
 import pytest
-import yaml
-from compiling import ROOT, SMALL, change, plans, project, recipe
+from compiling import ROOT, SMALL, change, project, recipe
+from plan_project import UP_TO_DATE, actions, finished, md5, planned, reasons
 
-from compiler.commands.check import STAMPED
-from compiler.render import render
-from compiler.rerun.model import ACTIONS
-from compiler.rerun.steps import steps
+from compiler.rerun.compute import outlook
+from compiler.rerun.model import ACTIONS, Action, Kind
+from compiler.rerun.text import tables
 from compiler.rerun.words import COUNTED, WORDS
-from schema.digests import of_path
-from schema.lock import Local, Lock, text_of
 
-RECIPE = """\
-version: 1
-name: small
-models: {base: {id: tiny/qwen2-vl, dtype: float32}}
-datasets:
-  chat:
-    kind: jsonl
-    path: data/chat.jsonl
-    split: {validation: 0.2}
-hardware: {gpus: 0}
-stages:
-  data: {kind: prepare, dataset: chat}
-  train:
-    kind: sft
-    model: base
-    data: data.train
-    optimizer: {learning_rate: 1e-4}
-  answers: {kind: predict, model: train, data: data.validation}
-"""
 TEXT = """\
 3 stages: 1 runs, 1 runs only if what it reads changes, 1 is reused
 
@@ -51,83 +28,9 @@ small  recipes/small.yaml  (not compiled as it stands; judged as if it were)
 """
 
 
-def md5(data):
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def store(root, data, ending=""):
-    """Put bytes into DVC's cache; their md5."""
-    name = md5(data) + ending
-    path = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    path.chmod(0o444)
-    return name
-
-
-def made(root, path):
-    """A result of a stage, in place and in the cache; what dvc.lock says of it."""
-    place = root / path
-    if Path(path).suffix:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(f"{path}\n")
-        return {"path": path, "hash": "md5", "md5": store(root, place.read_bytes())}
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "weights").write_text("1\n")
-    listed = json.dumps([{"md5": store(root, b"1\n"), "relpath": "weights"}]).encode()
-    return {"path": path, "hash": "md5", "md5": store(root, listed, ".dir"), "nfiles": 1}
-
-
-def ran(root, label="small", keep=("data", "train", "answers")):
-    """Compile, and leave what DVC and `recipe exec` would have left of a run."""
-    assert recipe(root, "compile")[0] == 0
-    plan = plans(root / "recipes" / "small.yaml")[label]
-    entries = {}
-    for step in steps(render(plan)["dvc.yaml"])[1:]:
-        (root / plan.outputs).mkdir(parents=True, exist_ok=True)
-        (root / plan.outputs / "compiled.txt").write_text(STAMPED)
-        read = [
-            {"path": p, "hash": "md5", "md5": md5((root / p).read_bytes())} for p in step.dependencies if Path(p).suffix
-        ]
-        read += [made(root, path) for path in step.dependencies if not Path(path).suffix]
-        outs = [made(root, path) for path in step.outs]
-        stage = plan.stage(step.name)
-        record = {"format_version": 1, "stage": f"{label}/{step.name}", "key": stage.key, "identity": stage.identity}
-        (root / stage.out / "run.json").write_text(json.dumps(record))
-        if step.name in keep:
-            entries[step.name] = {"cmd": step.command, "deps": read, "outs": outs}
-    document = {"schema": "2.0", "stages": entries}
-    (root / plan.pipeline / "dvc.lock").write_text(yaml.safe_dump(document))
-
-
 @pytest.fixture
 def root(tmp_path):
-    """A project whose stages have all run."""
-    (tmp_path / "p" / "data").mkdir(parents=True)
-    (tmp_path / "p" / "data" / "chat.jsonl").write_text("{}\n")
-    project(tmp_path / "p", small=RECIPE)
-    ran(tmp_path / "p")
-    return tmp_path / "p"
-
-
-def planned(root, *arguments, code=0):
-    """Stage → its part of the document, of the first pipeline."""
-    ended, out, err = recipe(root, "plan", *arguments, "--format", "json")
-    assert (ended, err) == (code, "")
-    document = json.loads(out)
-    assert document["format_version"] == 1
-    return {stage["stage"]: stage for stage in document["pipelines"][0]["stages"]}
-
-
-def actions(stages):
-    return {name: stage["action"] for name, stage in stages.items()}
-
-
-def reasons(stage):
-    return [(reason["kind"], reason["what"]) for reason in stage["reasons"]]
-
-
-UP_TO_DATE = dict.fromkeys(("data", "train", "answers"), "reuse")
+    return finished(tmp_path / "p")
 
 
 # Formats and exit codes
@@ -153,9 +56,6 @@ def test_a_place_to_look_at_for_each_changed_value(root):
 
 
 def test_the_table_of_a_terminal_says_the_same(root):
-    from compiler.rerun.compute import outlook
-    from compiler.rerun.text import tables
-
     change(root, "learning_rate: 1e-4", "learning_rate: 2e-4")
     found = outlook([root / "recipes" / "small.yaml"], None, (), {})
     shown = tables(found, 100, color=False)
@@ -177,10 +77,6 @@ def test_the_document_is_for_programs(root):
 
 
 def test_each_kind_of_reason_and_action_has_words():
-    from typing import get_args
-
-    from compiler.rerun.model import Action, Kind
-
     assert set(WORDS) | {"data-missing", "upstream"} == set(get_args(Kind))
     assert set(COUNTED) == set(ACTIONS) == set(get_args(Action))
 
@@ -350,78 +246,3 @@ def test_an_option_that_is_passed_through_has_its_line(root):
     (reason,) = planned(root)["train"]["reasons"]
     assert (reason["what"], reason["after"]) == ("swift sft.neftune_noise_alpha", 5.0)
     assert reason["place"] == {"file": "recipes/small.yaml", "line": 16, "column": 42}
-
-
-# What cannot run
-
-
-def test_data_that_is_missing_blocks_all_that_follows(root):
-    (root / "data" / "chat.jsonl").unlink()
-    stages = planned(root, code=1)
-    assert actions(stages) == dict.fromkeys(UP_TO_DATE, "blocked")
-    assert reasons(stages["data"]) == [("data-missing", "data/chat.jsonl")]
-    assert "machine.yaml" in stages["data"]["reasons"][0]["hint"]
-    assert reasons(stages["answers"]) == [("upstream-blocked", "data"), ("upstream-blocked", "train")]
-
-
-def test_data_that_the_machine_file_maps_is_there(root, tmp_path):
-    (root / "data").rename(tmp_path / "disk")
-    (root / "machine.yaml").write_text("data: {data: ../disk}\n")
-    assert actions(planned(root)) == UP_TO_DATE
-    (tmp_path / "disk" / "chat.jsonl").write_text("other\n")
-    assert actions(planned(root))["data"] == "run"
-
-
-def test_a_place_that_does_not_exist_blocks_what_would_run(root):
-    (root / "machine.yaml").write_text("data: {data/other: /nowhere/at/all}\n")
-    assert actions(planned(root)) == UP_TO_DATE
-    change(root, "1e-4", "2e-4")
-    stages = planned(root, code=1)
-    assert actions(stages) == {"data": "reuse", "train": "blocked", "answers": "blocked"}
-    assert "maps data/other to /nowhere/at/all, which does not exist" in recipe(root, "plan")[1]
-
-
-def test_a_machine_file_that_is_wrong_is_a_finding(root):
-    (root / "machine.yaml").write_text("gpus: many\n")
-    code, _, err = recipe(root, "plan")
-    assert code == 1 and "--> machine.yaml" in err
-
-
-def test_other_bytes_than_the_lock_names(root):
-    path = root / "data" / "chat.jsonl"
-    pins = Lock(version=1, revision=1, local={"data/chat.jsonl": Local(**of_path(path).as_json())})
-    (root / "recipes" / "small.lock").write_text(text_of(pins, "recipes/small.yaml"))
-    ended, out, _ = recipe(root, "plan", "small", "--format", "json")
-    data = json.loads(out)["pipelines"][0]["stages"][0]
-    assert (ended, data["action"], reasons(data)) == (0, "run", [("pin", "dataset")])
-    assert data["reasons"][0]["place"]["file"] == "recipes/small.lock"
-    path.write_text("other\n")
-    ended, out, _ = recipe(root, "plan", "small", "--format", "json")
-    data = json.loads(out)["pipelines"][0]["stages"][0]
-    assert (ended, data["action"]) == (1, "blocked")
-    assert reasons(data)[0] == ("pinned-bytes", "data/chat.jsonl")
-    assert data["reasons"][0]["place"]["file"] == "recipes/small.lock"
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("pipelines/small/dvc.lock", "<<<<<<< HEAD\nschema: '2.0'\n"),
-        ("pipelines/small/dvc.lock", "schema: '2.0'\nstages: {train: 1}\n"),
-        (".dvc/config", "[cache\ndir = x\n"),
-    ],
-)
-def test_files_of_dvc_that_cannot_be_read(root, file, text):
-    (root / file).write_text(text)
-    code, out, err = recipe(root, "plan")
-    assert (code, err.partition(":")[0]) == (1, "error[R0430]")
-    assert file in err
-    assert out == "0 stages: 1 recipe is not planned\n"
-
-
-def test_the_cache_may_lie_elsewhere(root, tmp_path):
-    (root / ".dvc/cache").rename(tmp_path / "cache")
-    assert actions(planned(root)) == {"data": "run", "train": "conditional", "answers": "conditional"}
-    (root / ".dvc/config").write_text("[core]\n    analytics = false\n[cache]\n    dir = /nowhere\n")
-    (root / ".dvc/config.local").write_text("[cache]\n    dir = ../../cache\n")
-    assert actions(planned(root)) == UP_TO_DATE
