@@ -18,9 +18,8 @@ END = "(?:/|$)"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern, relative to the folder `base` (parts below the root)."""
+    """A pattern for paths from the root."""
 
-    base: tuple[str, ...]
     pattern: re.Pattern[str]
     ignores: bool
     only_folders: bool
@@ -31,7 +30,7 @@ class Ignore:
 
     def __init__(self, root: Path, folder: tuple[str, ...]) -> None:
         """Errors: OSError, UnicodeError when a `.dvcignore` cannot be read."""
-        self.rules = [rule for text in ALWAYS if (rule := _rule(text, ()))]
+        self.rules = [rule for text in ALWAYS if (rule := _rule(text))]
         for depth in range(len(folder) + 1):
             base = folder[:depth]
             if not self.covers((*base, NAME), False):
@@ -42,11 +41,10 @@ class Ignore:
         return any(self._decides(path[:end], is_folder or end < len(path)) for end in range(1, len(path) + 1))
 
     def _decides(self, path: tuple[str, ...], is_folder: bool) -> bool:
+        text = "/".join(path)
         for rule in reversed(self.rules):
-            depth = len(rule.base)
-            if path[:depth] != rule.base or len(path) == depth or (rule.only_folders and not is_folder):
+            if rule.only_folders and not is_folder:
                 continue
-            text = "/".join(path[depth:])
             if rule.pattern.match(text) or (is_folder and rule.pattern.match(f"{text}/")):
                 return rule.ignores
         return False
@@ -57,11 +55,21 @@ def _rules(file: Path, base: tuple[str, ...]) -> Iterator[Rule]:
         return
     for line in file.read_text("utf-8").splitlines():
         text = line.strip()
-        if text and not text.startswith("#") and (rule := _rule(text, base)):
+        if text and not text.startswith("#") and (rule := _rule(_from_root(text, base))):
             yield rule
 
 
-def _rule(text: str, base: tuple[str, ...]) -> Rule | None:
+def _from_root(text: str, base: tuple[str, ...]) -> str:
+    """A pattern of a folder as DVC writes it for the root: `*.txt` in `data` is `/data/**/*.txt`."""
+    if not base:
+        return text
+    sign, inner = ("!", text[1:]) if text.startswith("!") else ("", text)
+    anchored = "/" in inner[:-1] and not inner.startswith("**/")
+    inner = inner.removeprefix("/" if anchored else "**/").removeprefix("\\")
+    return f"{sign}/{'/'.join(base)}{'/' if anchored else '/**/'}{inner}"
+
+
+def _rule(text: str) -> Rule | None:
     """A pattern as a rule; None where git takes it for nothing."""
     ignores = not text.startswith("!")
     try:
@@ -69,7 +77,7 @@ def _rule(text: str, base: tuple[str, ...]) -> Rule | None:
         pattern = re.compile(found) if found else None
     except re.error:
         return None  # git, too, takes a range that is none for nothing
-    return Rule(base, pattern, ignores, text.endswith("/")) if pattern else None
+    return Rule(pattern, ignores, text.endswith("/")) if pattern else None
 
 
 def _regex(text: str) -> str | None:

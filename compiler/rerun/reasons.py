@@ -14,7 +14,7 @@ from compiler.rerun.dvc import Record
 from compiler.rerun.model import Action, Decision, Kind, Reason
 from compiler.rerun.places import place_of_fact, place_of_input
 from compiler.rerun.records import Records
-from compiler.rerun.simulate import Change, Outcome
+from compiler.rerun.simulate import Change, Fate, Outcome, What
 from compiler.rerun.steps import Step
 from schema.machine import FILE, place_of
 
@@ -30,7 +30,13 @@ FACTS: dict[str, Kind] = {
     "pins": "pin",
 }
 """Part of an identity document → what a difference in it is called."""
-ACTIONS: dict[str, Action] = {
+OUTPUTS: dict[What, Kind] = {
+    "output-missing": "output-missing",
+    "output-changed": "output-changed",
+    "output-uncached": "output-uncached",
+    "output-new": "output-new",
+}
+ACTIONS: dict[Fate, Action] = {
     "run": "run",
     "conditional": "conditional",
     "restored": "reuse",
@@ -147,21 +153,15 @@ class Judge:
             maker = next(iter(self._makers(stage, (change.path,))), None)
             kind: Kind = "dependency" if change.what == "dependency" else "upstream" if maker else "data"
             return Reason(kind, change.path, before, after, place_of_input(self.plan, stage, change.path))
-        kinds: dict[str, Kind] = {
-            "output-missing": "output-missing",
-            "output-changed": "output-changed",
-            "output-uncached": "output-uncached",
-            "output-new": "output-new",
-        }
         comes_back = outcome.fate == "conditional" and change.what == "output-uncached"
-        return Reason(kinds[change.what], change.path, before, after, hint=COMES_BACK if comes_back else "")
+        return Reason(OUTPUTS[change.what], change.path, before, after, hint=COMES_BACK if comes_back else "")
 
     def _launch(self, stage: StagePlan, change: Change) -> Iterator[Reason]:
         """The facts in which the launch differs from the one that DVC has on record."""
         old = None
         if change.before is not None:
             old = self.records.identity(self.plan.pipeline, self.plan.label, stage.name, change.before.md5)
-        facts = [*_facts(old, stage.identity)] if old is not None else []
+        facts = _facts(old, stage.identity) if old is not None else []
         for found in facts:
             kind = FACTS.get(found.path[0], "launch")
             place = place_of_fact(self.plan, stage, found.path)
@@ -189,20 +189,12 @@ def _lost(stage: StagePlan, outcome: Outcome) -> Iterator[Reason]:
     yield from (Reason("output-uncached", path, hint=COMES_BACK) for path in outcome.lost if path not in known)
 
 
-def _facts(old: Json, new: Json) -> Iterator[IdentityChange]:
-    """The facts in which two identity documents differ, each pin one of them."""
+def _facts(old: Json, new: Json) -> list[IdentityChange]:
+    """The facts in which two identity documents differ."""
     try:
-        yield from (found for found in identity_changes(old, new) if found.path[0] != "pins")
-        was, now = old.get("pins", {}), new.get("pins", {})
-        for role in dict.fromkeys([*now, *was]):
-            if was.get(role) != now.get(role):
-                yield IdentityChange(("pins", role), _pin(was.get(role)), _pin(now.get(role)))
+        return identity_changes(old, new)
     except (AttributeError, KeyError, TypeError):
-        return  # not a document of ours
-
-
-def _pin(pin: Mapping[str, str] | None) -> Json:
-    return next(iter(pin.values()), ABSENT) if pin else ABSENT
+        return []  # not a document of ours
 
 
 def _md5(content: Content | None) -> Json:

@@ -84,7 +84,7 @@ def _resolver(loaded: Loaded) -> Resolve:
     def resolve(kind: str, ids: Mapping[Hub, str], revision: str | None, first: Hub) -> Asset:
         from runners import resolve as hubs
 
-        found = hubs.resolve(loaded.root, kind, dict(ids), revision, first)
+        found = hubs.resolve(loaded.root, kind, {str(hub): id for hub, id in ids.items()}, revision, first)
         for left_out in found.left_out:
             print(f"{ids[first]}: {hubs.told(left_out)}, so it is no source", file=sys.stderr)
         return found.asset
