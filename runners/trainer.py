@@ -29,8 +29,11 @@ class Report:
     after: tuple[Difference, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The part of a run record: before the first step nothing differed."""
-        return {name: self.told.get(name) for name in TOLD} | {"after": [d.as_json() for d in self.after]}
+        """The part of a run record: before the first step nothing differed. `after` is null when nobody looked again."""
+        looked = self.told.get("after") is not None or self.after
+        return {name: self.told.get(name) for name in TOLD} | {
+            "after": [difference.as_json() for difference in self.after] if looked else None
+        }
 
 
 def expected(stage: Stage) -> bool:

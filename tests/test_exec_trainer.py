@@ -80,6 +80,12 @@ def test_a_difference_after_the_last_step_is_only_told(tmp_path: Path) -> None:
     assert project.record["trainer"]["after"] == [DIFFERENCE]
 
 
+def test_a_trainer_that_was_not_looked_at_again(tmp_path: Path) -> None:
+    project = project_with(tmp_path, tells(FINE | {"after": None}) + WRITES)
+    assert project.run().returncode == 0
+    assert project.record["trainer"]["after"] is None
+
+
 @pytest.mark.parametrize("told", ["", 'echo "{" > "$RECIPE_OUT/trainer.json"\n', tells({"format": 2})])
 def test_a_trainer_that_tells_nothing(tmp_path: Path, told: str) -> None:
     project = project_with(tmp_path, told + WRITES)
