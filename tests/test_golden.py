@@ -16,6 +16,8 @@ from compiling import files, plans, project, without_code
 
 from compiler.render.root import EXEC
 from compiler.render.script import words
+from schema.load import load
+from schema.pins import findings
 from schema.signature import check_argv, for_program
 
 HERE = Path(__file__).parent
@@ -76,6 +78,17 @@ def test_shipped_recipes_are_compiled(recipe):
     assert stale == [], f"run: recipe compile recipes/{recipe.name}"
     left = {path for path in below(ROOT / "pipelines" / recipe.stem) if not path.endswith(("dvc.lock", ".gitignore"))}
     assert left == {path.removeprefix(f"pipelines/{recipe.stem}/") for path in compiled}
+
+
+def test_shipped_locks_are_up_to_date():
+    """The quickstart's is; those that pin models of a hub are written where a hub answers."""
+    locks = sorted((ROOT / "recipes").glob("*.lock"))
+    assert "quickstart.lock" in {path.name for path in locks}
+    for path in locks:
+        loaded = load(path.with_suffix(".yaml"), {})
+        assert list(findings(loaded.file, loaded.instances, loaded.lock, "error")) == [], (
+            f"run: recipe lock {path.stem}"
+        )
 
 
 def read(path):

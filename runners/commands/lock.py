@@ -54,10 +54,10 @@ def lock(
         else:
             written = [_write(locking) for locking in lockings]
     if check:
-        _end(found, lockings, format)
+        _checked(found, format)
         return
     _tell([(locking, moves) for locking, (moves, _) in zip(lockings, written, strict=True)], as_json)
-    _end([diagnostic for _, wrong in written for diagnostic in wrong], lockings, Format.TEXT)
+    _end([diagnostic for _, wrong in written for diagnostic in wrong], Format.TEXT)
 
 
 def _told_apart(what: Sequence[str], upgrade: bool) -> tuple[list[Path], list[str]]:
@@ -133,7 +133,7 @@ def _line(move: Moved) -> str:
     return f"  + {move.name}  {move.after}" if move.after else f"  - {move.name}"
 
 
-def _end(found: Sequence[Diagnostic], lockings: Sequence[Locking], format: Format) -> None:
+def _end(found: Sequence[Diagnostic], format: Format) -> None:
     """Show findings with the lines of recipes and locks; the end of the program where one is an error."""
     sources: dict[str, str] = {}
     for span in (span for diagnostic in found for span in diagnostic.spans):
@@ -142,6 +142,13 @@ def _end(found: Sequence[Diagnostic], lockings: Sequence[Locking], format: Forma
     report(found, sources, format)
     if any(diagnostic.severity == "error" for diagnostic in found):
         raise typer.Exit(FINDINGS)
+
+
+def _checked(found: Sequence[Diagnostic], format: Format) -> None:
+    """What `--check` has found; people are told when it is nothing."""
+    _end(found, format)
+    if format is Format.TEXT:
+        print("locks are up to date")
 
 
 @contextmanager
