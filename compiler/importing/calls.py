@@ -156,10 +156,16 @@ def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[T
 
 def _configured(found: Calls, config: Given, folder: Path) -> dict[str, Given]:
     """The options of a YAML file that a command names."""
-    read, left = read_mapping(config, folder)
-    found.left += left
+    read = _read(found, config, folder)
     meaning = trainer_meaning(load("ms-swift", "sft"))
     return _by_name([renamed(given, meaning) for given in read])
+
+
+def _read(found: Calls, config: Given, folder: Path) -> list[Given]:
+    """What a configuration file says."""
+    read, left = read_mapping(config, folder)
+    found.left += left or [config.left("it was read, and what it says is listed with its own lines", "R0735")]
+    return read
 
 
 def renamed(given: Given, meaning: object) -> Given:
@@ -193,10 +199,7 @@ def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str,
     """What a launcher's options and its configuration file say about hardware and precision."""
     given = _by_name(own)
     config = given.pop("config_file", None)
-    read: list[Given] = []
-    if config is not None:
-        read, left = read_mapping(config, folder)
-        found.left += left
+    read = _read(found, config, folder) if config is not None else []
     options: dict[str, Given] = {}
     for option in [*(replace(o, name=o.written.rpartition(".")[2]) for o in read), *given.values()]:
         if option.name in PLACED_BY_LAUNCHER:

@@ -123,6 +123,9 @@ def precision(draft: Draft, call: Call, stage: str, model: str | None, given: Ma
         draft.put(("models", model, "dtype"), of_weights, dtype)
     elif wanted and model and not draft.placed.get(("models", model, "dtype")):
         draft.put(("models", model, "dtype"), wanted, source)
+    if wanted is None and of_weights == "float32" and not call.trainer and call.kind == "train":
+        # ms-swift turns half precision on for float32 weights unless it is told not to.
+        draft.put(("stages", stage, "precision"), "float16", default=True)
     if wanted and wanted != draft_value(draft, ("models", model or "", "dtype")):
         draft.put(("stages", stage, "precision"), wanted, source)
 
@@ -193,7 +196,8 @@ def cadences(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -
     """When it saves, evaluates and logs."""
     path = ("stages", stage)
     save = _cadence(given, "save", None if call.trainer else ("steps", "500"))
-    evaluation = _cadence(given, "eval", save)
+    evaluates = (*path, "evaluation", "data") in draft.placed
+    evaluation = _cadence(given, "eval", save if evaluates else None)
     for field, cadence in (("checkpoints", save), ("evaluation", evaluation)):
         if cadence and cadence[0] == "epoch":
             draft.put((*path, field, "every"), "epoch", given.get(f"{_WHAT[field]}_strategy"))

@@ -70,12 +70,15 @@ def trainer_meaning(signature: Signature) -> Meaning:
     def meaning(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
         bare = name.lstrip("-").replace("-", "_")
         if bare in ("use_lora", "use_peft"):
-            return "tuner_type", (("lora" if (values or ("",))[0].lower() in _TRUE else "full"),), ""
-        if bare in _DATA or bare in _OF_FIELDS.values():
-            return ("dataset" if bare in _DATA else bare), values, ""
+            kind = "lora" if (values or ("",))[0].lower() in _TRUE else "full"
+            return "tuner_type", (kind,), f"`{bare}` is `tuner_type: {kind}` of the engine"
+        if bare in _OF_FIELDS.values():
+            return bare, values, ""
+        if bare in _DATA:
+            return "dataset", values, f"`{bare}` is `dataset` of the engine"
         option = _OF_FIELDS.get(SYNONYMS.get(bare, ""))
         if option is not None and bare not in _OTHER_MEANING and bare not in ("bf16", "fp16"):
-            return option, values, ""
+            return option, values, f"`{bare}` is `{option}` of the engine"
         return swift(name, values)
 
     return meaning

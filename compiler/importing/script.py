@@ -128,7 +128,7 @@ class _Interpreter:
             compound = _opens_compound(tokens, place)
             if compound:
                 end = _end_of_compound(tokens, place)
-                self._skip(tokens[place:end], f"{compound} is decided when the script runs")
+                self._skip(tokens[place:end], f"what {compound} holds is decided when the script runs")
                 conditional = conditional or compound == "`[[`"
             elif joint in ("|", "|&"):
                 self._skip(tokens[place:end], "what is behind a pipe takes no part in a launch")

@@ -47,6 +47,8 @@ SAID = {
     "use_hf": "`hub` of the model says it",
     "load_args": "what the checkpoint's own arguments said is written out",
     "load_data_args": "a stage prepares the data",
+    "offload_optimizer_device": "`deepspeed` of the stage says it",
+    "offload_param_device": "`deepspeed` of the stage says it",
     "mixed_precision": "`dtype` of the model and `precision` of the stage say it",
 }
 """Options that a recipe says in other words: the compiled command has another value of them, or none."""
@@ -243,7 +245,9 @@ def _outcome(built: stages.Built, stage: StagePlan, call: Call, given: Given) ->
     placed = [path for path, entry in built.draft.placed.items() if entry.given is given]
     told = f"the recipe says it: `{_shown(placed[0])}`" if placed else ""
     if option is None:
-        return given.left(told, "R0735") if placed else given.left(_unknown(call, given))
+        if placed or _launcher_said(given, stage):
+            return given.left(told or SAID[given.name], "R0735")
+        return given.left(_unknown(call, given))
     try:
         value = typed(call.signature, given) if not (call.trainer and not given.values) else True
     except Unfit as unfit:
@@ -267,6 +271,17 @@ def _outcome(built: stages.Built, stage: StagePlan, call: Call, given: Given) ->
     if placed:
         return given.left(told, "R0735")
     return _elsewhere(built, stage, given)
+
+
+def _launcher_said(given: Given, stage: StagePlan) -> bool:
+    """Whether the compiled launch does what a launcher's option says, for which ms-swift has none."""
+    options, training = stage.launch.commands[0].options, stage.stage
+    if given.name == "mixed_precision":
+        formats = {"bf16": (True, False), "fp16": (False, True), "no": (False, False)}
+        return (options.get("bf16"), options.get("fp16")) == formats.get(given.value)
+    if given.name.startswith("offload_") and isinstance(training, TrainingStage):
+        return given.value in ("none", "cpu") and (given.value == "cpu") == str(training.deepspeed).endswith("-offload")
+    return False
 
 
 def _elsewhere(built: stages.Built, stage: StagePlan, given: Given) -> Left:

@@ -20,6 +20,8 @@ PLACEHOLDER = "data/train.jsonl"
 _MODELS = ".recipe/models/"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _DATASET = re.compile(r"(?:(HF|MS|hf|ms)::)?(.*?)(?:#(\d+))?\Z", re.DOTALL)
+_OURS = re.compile(r"(?:base|train|merged|answers|data|validation|questions|compiled)(?:-\d+)?\Z")
+"""Names of stages and models."""
 _KINDS = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -277,7 +279,8 @@ class _Builder:
     def _entry(self, name: str) -> str:
         stem = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(name).name.partition(".")[0].lower()).strip("-")[:40].strip("-")
         stem = stem if re.match(NAME, stem) else "rows"
-        taken = {path[1] for path in self.draft.below("datasets")} | {"base"}
+        stem = f"{stem}-rows" if _OURS.match(stem) else stem  # a name means one thing
+        taken = {path[1] for path in self.draft.below("datasets")}
         return next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
 

@@ -1,0 +1,298 @@
+"""`recipe import`: scripts that people run become recipes, and nothing of them is lost.
+
+`import/CASE/run.sh` (or `config.yaml`, a trainer's own) becomes `import/CASE/expected.yaml`, byte for byte;
+`pytest tests/test_import.py --renew` writes them anew.
+"""
+
+import contextlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from compiling import plans, project, recipe, without_code
+
+from compiler.importing import Imported, import_text
+from compiler.importing.draft import plain
+from compiler.importing.script import read_script
+from compiler.importing.write import write
+from compiler.plan import is_place
+from compiler.render import render
+from compiler.render.script import words
+from compiler.validation import findings
+from schema.signature import for_program, load, resolve
+from schema.signature.commandline import check_argv, read_argv
+from schema.source import parse
+from schema.tree import to_data
+
+HERE = Path(__file__).parent
+CASES = sorted(path for path in (HERE / "import").iterdir() if path.is_dir())
+GOLDEN = sorted((HERE / "golden").glob("*/recipe.yaml"))
+SHIPPED = sorted((HERE.parent / "recipes").glob("*.yaml"))
+PLACES = {
+    "model": "a folder of the project",
+    "adapters": "what a stage hands over",
+    "dataset": "what a stage prepares",
+    "val_dataset": "what a stage prepares",
+    "deepspeed": "a file beside the script, compared by its content",
+    "output_dir": "the working folder of a stage",
+    "result_path": "the working folder of a stage",
+    "resume_from_checkpoint": "the checkpoint of a run that was cut",
+}
+"""Options whose value is a place, which import and compile may choose anew."""
+PICTURES = {"ROOT_IMAGE_DIR": "the folder of drawn pictures; imported rows name their pictures themselves"}
+
+
+def test_there_are_cases():
+    assert len(CASES) >= 8
+    assert len(GOLDEN) >= 12
+    assert len(SHIPPED) >= 2
+
+
+def source_of(case):
+    return next(path for path in (case / "run.sh", case / "config.yaml") if path.is_file())
+
+
+def imported(root, text, name="imported", file="run.sh"):
+    """What a text becomes, in a project's folder."""
+    with contextlib.chdir(root):
+        return import_text(text, Path(file), name)
+
+
+# Scripts as people write them
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_script_becomes_its_recipe(case, tmp_path, request):
+    project(tmp_path)
+    for file in case.iterdir():
+        shutil.copy(file, tmp_path)
+    code, out, err = recipe(tmp_path, "import", source_of(case).name, "--name", case.name)
+    written = (tmp_path / "recipes" / f"{case.name}.yaml").read_text("utf-8")
+    expected = case / "expected.yaml"
+    if request.config.getoption("--renew"):
+        expected.write_text(written, encoding="utf-8")
+    assert (code, written) == (0, expected.read_text("utf-8"))
+    assert out.startswith(f"recipes/{case.name}.yaml  ")
+    not_there = written.partition("# Not in the recipe")[2].partition("# In the recipe")[0]
+    assert len(re.findall(r"^#   \S", not_there, re.MULTILINE)) == len(re.findall(r"^warning", err, re.MULTILINE))
+    with contextlib.chdir(tmp_path):
+        errors = [f for f in findings(Path("recipes", f"{case.name}.yaml"), {}) if f.severity == "error"]
+        assert errors == []
+    assert recipe(tmp_path, "compile", f"recipes/{case.name}.yaml")[0] == 0
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if source_of(c).suffix == ".sh"], ids=lambda case: case.name)
+def test_every_word_of_a_script_is_accounted_for(case, tmp_path):
+    """Counted without the importer's own reading of options: each `--option` is compiled or listed by its name."""
+    project(tmp_path)
+    for file in case.iterdir():
+        shutil.copy(file, tmp_path)
+    text = source_of(case).read_text("utf-8")
+    found = imported(tmp_path, text)
+    compiled = {
+        option for stage in found.plan.stages for command in stage.launch.commands for option in named(command)
+    }
+    listed = " ".join(item.raw for item in found.left)
+    written = re.findall(r"(?<![\w-])--([a-z][\w-]*)", re.sub(r"^\s*#.*", "", text, flags=re.MULTILINE))
+    assert len(written) >= 8
+    lost = [name for name in written if name.replace("-", "_") not in compiled and f"--{name}" not in listed]
+    assert set(lost) <= {"no_freeze_vit"}, "compiled as `freeze_vit false`"
+
+
+def named(command):
+    return {*command.options, *(name.replace("-", "_") for name in command.passed)}
+
+
+# Compile, import, compile: the same options with the same values
+
+
+def as_script(plan):
+    """The engine's commands of a plan, one after another, where each finds what the one before hands over."""
+    for stage in plan.stages:
+        for command in stage.launch.commands:
+            if command.signature is None:
+                continue
+            env = [f"{name}={shlex.quote(str(getattr(v, 'path', v)))}" for name, v in stage.launch.env.items()]
+            text = " \\\n  ".join([*env, *words(command)])
+            text = re.sub(r"\$RECIPE_OUT/(checkpoints|merged)", f"{plan.outputs}/{stage.name}/model", text)
+            yield stage, text.replace("$RECIPE_OUT", f"{plan.outputs}/{stage.name}")
+
+
+@pytest.mark.parametrize("file", [*GOLDEN, *SHIPPED], ids=lambda f: f.parent.name if f.stem == "recipe" else f.stem)
+def test_a_compiled_command_comes_back(file, tmp_path):
+    recipes = project(tmp_path)
+    for other in (*file.parent.glob("*.yaml"), *file.parent.glob("*.lock")):
+        shutil.copy(other, recipes)
+    with without_code():
+        for plan in plans(recipes / file.name).values():
+            for name, text in render(plan).items():
+                path = tmp_path / plan.pipeline / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            comes_back(tmp_path, plan)
+
+
+def comes_back(root, plan):
+    stages, texts = zip(*as_script(plan), strict=True)
+    found = imported(root, "\n".join(texts))
+    assert isinstance(found, Imported), found
+    assert len(found.stages) == len(stages), [item.reason for item in found.left if not item.said]
+    for before, name in zip(stages, found.stages, strict=True):
+        after = found.plan.stage(name)
+        assert normalised(after.launch.commands[0]) == normalised(before.launch.commands[0])
+        assert after.launch.files == before.launch.files
+        env = {name: value for name, value in before.launch.env.items() if name not in PICTURES}
+        assert after.launch.env == env
+    surprises = [(item.raw, item.reason) for item in found.left if not item.said and "ROOT_IMAGE_DIR" not in item.raw]
+    assert surprises == []
+
+
+def normalised(command):
+    """Name → value as the engine sees it; of a place only how many there are, and which rows."""
+    signature = load(*command.signature)
+    options = {
+        name: resolve(signature, name, list(value) if isinstance(value, tuple) else value)
+        for name, value in command.options.items()
+        if not is_place(value) and name not in PLACES
+    }
+    for name, value in command.passed.items():
+        options[signature.find(name)[0].name] = resolve(signature, name, value)
+    for name in PLACES.keys() & command.options.keys():
+        value = command.options[name]
+        options[name] = [getattr(item, "suffix", "") for item in (value if isinstance(value, tuple) else (value,))]
+    return options
+
+
+# Every option of the engine
+
+
+def test_every_option_of_the_engine_is_placed_or_listed(tmp_path):
+    """Each option of `swift sft` alone with its own default, or a value of its type."""
+    project(tmp_path)
+    signature = load("ms-swift", "sft")
+    placed = 0
+    for chunk in chunks([o for o in signature.options.values() if sample(o)], 12):
+        lines = [f"  {option.flag} {' '.join(map(shlex.quote, sample(option)))}" for option in chunk]
+        head = "swift sft --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl"
+        found = imported(tmp_path, " \\\n".join([head, *lines]))
+        placed += accounted(found, [(o.name, sample(o)) for o in chunk])
+    assert placed > 150
+
+
+def chunks(items, size):
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def sample(option):
+    """A value that the option takes, as words."""
+    if option.name in ("model", "dataset", "model_type", "task_type") or option.type == "unsupported":
+        return []
+    if option.type == "choice":
+        return [str(next(choice for choice in option.choices if choice is not None))]
+    texts = {"bool": "true", "int": "3", "float": "0.25", "json": '{"a": 1}'}
+    return [texts.get(option.type, "some text")]
+
+
+def accounted(found, given):
+    """How many options are compiled with the same value; all others must be listed by their place."""
+    assert isinstance(found, Imported)
+    command = found.plan.stage("train").launch.commands[0]
+    signature = load("ms-swift", "sft")
+    argv = shlex.split(" ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', ""))
+    _, arguments = for_program(argv)
+    assert [p for p in check_argv(signature, arguments) if p.severity == "error"] == []
+    compiled = read_argv(signature, arguments)
+    same = 0
+    for name, texts in given:
+        expected = read_argv(signature, [*spelled(signature.options[name], texts)])[name]
+        if compiled.get(name) == expected:
+            same += 1
+        else:
+            assert [item for item in found.left if item.option == name], (name, texts)
+    return same
+
+
+def spelled(option, texts):
+    return [f"{option.flag}={texts[0]}"] if len(texts) == 1 and texts[0].startswith("-") else [option.flag, *texts]
+
+
+def test_the_written_text_is_the_recipe_that_was_proven(tmp_path):
+    project(tmp_path)
+    for case in CASES:
+        found = imported(tmp_path, source_of(case).read_text("utf-8"), file=source_of(case).name)
+        text = write(found, "run.sh", True)
+        assert to_data(parse(text, "written")) == plain(found.draft.data())
+
+
+# The verb
+
+
+SCRIPT = "swift sft --model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl\n"
+
+
+def test_an_existing_recipe_is_not_written_over(tmp_path):
+    project(tmp_path, run="mine\n")
+    (tmp_path / "run.sh").write_text(SCRIPT, encoding="utf-8")
+    code, _, err = recipe(tmp_path, "import", "run.sh")
+    assert (code, "exists already" in err) == (2, True)
+    assert (tmp_path / "recipes" / "run.yaml").read_text() == "mine\n"
+    assert recipe(tmp_path, "import", "run.sh", "--force")[0] == 0
+    assert "kind: sft" in (tmp_path / "recipes" / "run.yaml").read_text()
+
+
+def test_name_and_place_can_be_chosen(tmp_path):
+    (tmp_path / "Run it.sh").write_text(SCRIPT, encoding="utf-8")
+    assert recipe(tmp_path, "import", "Run it.sh")[0] == 0
+    assert (tmp_path / "recipes" / "run-it.yaml").is_file()
+    assert recipe(tmp_path, "import", "Run it.sh", "--name", "other", "--out", "there/mine.yaml")[0] == 0
+    assert "name: other\n" in (tmp_path / "there" / "mine.yaml").read_text()
+    assert recipe(tmp_path, "import", "Run it.sh", "--name", "No Name")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("run.sh", "echo hello\n", "R0730"),
+        ("run.sh", "", "R0730"),
+        ("run.sh", "swift sft --model 'unclosed\n", "R0730"),
+        ("run.sh", "swift sft --dataset data/a.jsonl\n", "R0730"),
+        ("run.sh", "swift sft --model nobody/knows-it --dataset data/a.jsonl\n", "R0730"),
+        ("a.yaml", "version: 1\nstages: {}\n", "R0730"),
+        ("a.yaml", "a: [\n", "R0007"),
+    ],
+)
+def test_what_cannot_be_imported_ends_with_a_finding(name, text, code, tmp_path):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    status, _, err = recipe(tmp_path, "import", name)
+    assert status == 1
+    assert f"error[{code}]" in err
+    assert not (tmp_path / "recipes").exists()
+
+
+def test_a_missing_file_is_a_finding(tmp_path):
+    assert recipe(tmp_path, "import", "nowhere.sh")[0] == 1
+
+
+def test_nothing_is_executed(tmp_path):
+    project(tmp_path)
+    text = "X=$(touch one)\n`touch two`\n: ${Y:=$(touch three)}\neval 'touch four'\n" + SCRIPT.strip() + " $(touch five)\n"
+    (tmp_path / "run.sh").write_text(text, encoding="utf-8")
+    assert recipe(tmp_path, "import", "run.sh")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "recipes", "run.sh"]
+
+
+def test_the_environment_of_the_caller_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL", "Qwen/Qwen2.5-0.5B-Instruct")
+    (tmp_path / "run.sh").write_text("swift sft --model $MODEL --dataset data/a.jsonl\n", encoding="utf-8")
+    code, _, err = recipe(tmp_path, "import", "run.sh")
+    assert code == 1
+    assert "`MODEL` has no value in this script" in err
+
+
+def test_places_are_lines_and_columns_of_the_script():
+    text = "A=1\nif x; then\n  y\nfi\nswift sft \\\n  --a $(b)\n"
+    script = read_script(text, "s.sh")
+    assert [(r.place.line, r.place.column) for r in script.reports] == [(1, 1), (2, 1)]
+    assert [(w.place.line, w.place.column) for w in script.commands[0].words] == [(5, 1), (5, 7), (6, 3), (6, 7)]
