@@ -91,9 +91,7 @@ def test_every_word_of_a_script_is_accounted_for(case, tmp_path):
         shutil.copy(file, tmp_path)
     text = source_of(case).read_text("utf-8")
     found = imported(tmp_path, text)
-    compiled = {
-        option for stage in found.plan.stages for command in stage.launch.commands for option in named(command)
-    }
+    compiled = {option for stage in found.plan.stages for command in stage.launch.commands for option in named(command)}
     listed = " ".join(item.raw for item in found.left)
     written = re.findall(r"(?<![\w-])--([a-z][\w-]*)", re.sub(r"^\s*#.*", "", text, flags=re.MULTILINE))
     assert len(written) >= 8
@@ -200,7 +198,9 @@ def accounted(found, given):
     assert isinstance(found, Imported)
     command = found.plan.stage("train").launch.commands[0]
     signature = load("ms-swift", "sft")
-    argv = shlex.split(" ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', ""))
+    argv = shlex.split(
+        " ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', "")
+    )
     _, arguments = for_program(argv)
     assert [p for p in check_argv(signature, arguments) if p.severity == "error"] == []
     compiled = read_argv(signature, arguments)
@@ -277,7 +277,9 @@ def test_a_missing_file_is_a_finding(tmp_path):
 
 def test_nothing_is_executed(tmp_path):
     project(tmp_path)
-    text = "X=$(touch one)\n`touch two`\n: ${Y:=$(touch three)}\neval 'touch four'\n" + SCRIPT.strip() + " $(touch five)\n"
+    text = (
+        "X=$(touch one)\n`touch two`\n: ${Y:=$(touch three)}\neval 'touch four'\n" + SCRIPT.strip() + " $(touch five)\n"
+    )
     (tmp_path / "run.sh").write_text(text, encoding="utf-8")
     assert recipe(tmp_path, "import", "run.sh")[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "recipes", "run.sh"]

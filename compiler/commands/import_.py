@@ -61,4 +61,6 @@ def _summary(target: Path, found: Imported) -> str:
     missing = sum(not item.said for item in found.left)
     options = sum(len(call.given) for call in found.stages.values())
     told = f"{missing} not in the recipe, listed at its end" if missing else "nothing is missing"
-    return f"{target}  {len(found.stages)} stages from {options} options; {told}. Read it, then `recipe compile {target}`"
+    return (
+        f"{target}  {len(found.stages)} stages from {options} options; {told}. Read it, then `recipe compile {target}`"
+    )

@@ -146,9 +146,7 @@ def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[T
         given, left, _ = read_options(words[2:], signature, swift_meaning(signature))
         found.left += left
         kind = SWIFT_KINDS[verb]
-        found.calls.append(
-            Call(kind, f"swift {verb}", signature, _by_name(given), command.env, command.place, raw)
-        )
+        found.calls.append(Call(kind, f"swift {verb}", signature, _by_name(given), command.env, command.place, raw))
     else:
         reason = f"recipes have no kind of stage for `{' '.join(head[:2])}`"
         found.left.append(Left("R0733", command.place, raw, reason))

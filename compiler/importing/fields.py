@@ -271,7 +271,9 @@ def deepspeed(draft: Draft, call: Call, stage: str, given: Mapping[str, Given], 
         elif (file := find_file(option.value, folder)) is not None:
             _from_file(draft, path, option, read_json(file))
     if level is not None:
-        offloads = any(given[n].value == "cpu" for n in ("offload_optimizer_device", "offload_param_device") if n in given)
+        offloads = any(
+            given[n].value == "cpu" for n in ("offload_optimizer_device", "offload_param_device") if n in given
+        )
         draft.put(path, f"zero{level.value}" + ("-offload" if offloads else ""), level)
 
 

@@ -116,9 +116,7 @@ def read_options(
     return *_last_wins(given, left), place
 
 
-def _option(
-    words: Sequence[Text], place: int, signature: Signature | None, meaning: Meaning
-) -> tuple[Given, int]:
+def _option(words: Sequence[Text], place: int, signature: Signature | None, meaning: Meaning) -> tuple[Given, int]:
     first = words[place]
     flag, sign, behind = first.text.partition("=")
     values = [behind] if sign else []

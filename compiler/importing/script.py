@@ -29,6 +29,10 @@ _EXPORTERS = frozenset({"export", "declare", "typeset", "readonly", "local"})
 _WRAPPERS = frozenset({"nohup", "time", "exec", "command", "env", "sudo"})
 
 
+Piece = tuple[str, bool]
+"""A text, and whether blanks in it separate words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A word as the program gets it. `odd` says why it cannot be known, where it cannot."""
@@ -142,7 +146,9 @@ class _Interpreter:
         """Leave tokens out. What they may assign is unknown from there on."""
         self._report(tokens[0].start, tokens[-1].end, message)
         for name in _assigned(tokens):
-            odd = Text("", self._span(tokens[0].start, tokens[0].end), "", f"`{name}` is set where it cannot be followed")
+            odd = Text(
+                "", self._span(tokens[0].start, tokens[0].end), "", f"`{name}` is set where it cannot be followed"
+            )
             self.variables[name] = _Variable((odd,), used=True)
 
     def _simple(self, tokens: Sequence[Token]) -> bool:
@@ -201,14 +207,14 @@ class _Interpreter:
         else:
             value = (self._value(word, behind),)
         if match[2] and name in self.variables:
-            value = self._joined(self.variables[name].value, value, word.array is not None)
+            value = self._added(self.variables[name].value, value, word.array is not None)
         if not keep:
             known = self.variables.get(name)
             self.variables[name] = _Variable(value, bool(known and known.exported))
         return value[0] if value else Text("", self._span(word.start, word.end), word.raw)
 
     @staticmethod
-    def _joined(before: tuple[Text, ...], added: tuple[Text, ...], array: bool) -> tuple[Text, ...]:
+    def _added(before: tuple[Text, ...], added: tuple[Text, ...], array: bool) -> tuple[Text, ...]:
         if array:
             return before + added
         first, last = before[0] if before else added[0], added[0]
@@ -220,10 +226,10 @@ class _Interpreter:
         parts = (replace(first, text=first.text[behind:]), *word.parts[1:])
         if len(parts) > 1 and parts[1].kind == "text" and not parts[1].quoted and parts[1].text.startswith("~"):
             parts = (parts[0], Part("odd", "a home folder, which differs from machine to machine"))
-        texts, odd = self._pieces(parts)
+        pieces, odd = self._pieces(parts)
         if not odd and parts[0].text.startswith("~") and not parts[0].quoted:
             odd = "a home folder, which differs from machine to machine"
-        return Text("".join(texts)[:LONGEST], self._span(word.start, word.end), word.raw, odd)
+        return Text(_joined(pieces)[:LONGEST], self._span(word.start, word.end), word.raw, odd)
 
     def _export(self, words: Sequence[Word]) -> None:
         exports = words[0].bare == "export" or any(word.raw.startswith("-") and "x" in word.raw for word in words[1:])
@@ -252,15 +258,16 @@ class _Interpreter:
             odd = "the shell reads a pattern for several words or for names of files here; put it in quotes"
             yield Text(word.raw, span, word.raw, odd)
             return
-        spread = word.parts[0] if len(word.parts) == 1 else None
+        parts = [part for part in word.parts if part.kind != "text" or part.text]
+        spread = parts[0] if len(parts) == 1 else None
         if spread and spread.kind == "var" and spread.how == "[@]":
             yield from self._array(spread.text, word, span)
             return
-        texts, odd = self._pieces(word.parts)
-        if odd or sum(map(len, texts)) > LONGEST:
-            yield Text(word.raw, span, word.raw, odd or "the value is too long")
+        pieces, odd = self._pieces(word.parts)
+        if odd:
+            yield Text(word.raw, span, word.raw, odd)
             return
-        for text in _split(word.parts, texts):
+        for text in _split(pieces):
             yield Text(text, span, word.raw)
 
     def _array(self, name: str, word: Word, span: Span) -> Iterator[Text]:
@@ -271,64 +278,73 @@ class _Interpreter:
         variable.used = True
         yield from variable.value
 
-    def _pieces(self, parts: Sequence[Part]) -> tuple[list[str], str]:
-        """The text of every part, and what of them cannot be known."""
-        texts: list[str] = []
-        for part in parts:
-            text, odd = self._piece(part)
-            if odd:
-                return texts, odd
-            texts.append(text)
-            if sum(map(len, texts[-2:])) > LONGEST:
-                return texts, "the value is too long"
-        return texts, ""
+    def _pieces(self, parts: Sequence[Part], inner: bool = False) -> tuple[list[Piece], str]:
+        """The text of every part and whether blanks in it separate, and what of them cannot be known.
 
-    def _piece(self, part: Part) -> tuple[str, str]:
+        Arguments:
+            inner: the parts stand behind `:-` and the like, where bare text is split as the value would be.
+        """
+        found: list[Piece] = []
+        size = 0
+        for part in parts:
+            pieces, odd = self._piece(part, inner)
+            size += sum(len(text) for text, _ in pieces)
+            if odd or size > LONGEST:
+                return found, odd or "the value is too long"
+            found += pieces
+        return found, ""
+
+    def _piece(self, part: Part, inner: bool) -> tuple[list[Piece], str]:
         if part.kind == "odd":
-            return "", part.text
+            return [], part.text
         if part.kind == "text":
-            return part.text, ""
+            return [(part.text, inner and not part.quoted)], ""
+        if part.how == "[@]":
+            return [], "an array inside of a word"
         variable = self.variables.get(part.text)
         if variable:
             variable.used = True
-        value, odd = _single(variable, part.text)
+        value, odd = _single(variable)
         given = variable is not None and (not part.how.startswith(":") or bool(value) or bool(odd))
         match part.how.lstrip(":"):
             case "-" | "=" if not given:
-                texts, odd = self._pieces(part.otherwise)
+                pieces, odd = self._pieces(part.otherwise, inner=not part.quoted)
                 if part.how.endswith("=") and not odd:
-                    text = Text("".join(texts), self._span(0, 0), "")
+                    text = Text(_joined(pieces), self._span(0, 0), "")
                     self.variables[part.text] = _Variable((text,), used=True)
-                return "".join(texts), odd
+                return pieces, odd
             case "+":
-                texts, odd = self._pieces(part.otherwise) if given else ([], "")
-                return "".join(texts), odd
+                return self._pieces(part.otherwise, inner=not part.quoted) if given else ([], "")
             case _ if variable is None:
-                return "", f"`{part.text}` has no value in this script"
-        return value, odd
+                return [], f"`{part.text}` has no value in this script"
+        return [(value, not part.quoted)], odd
 
 
-def _single(variable: _Variable | None, name: str) -> tuple[str, str]:
+def _single(variable: _Variable | None) -> tuple[str, str]:
     """The text of a variable; of an array its first, as the shell has it."""
     if variable is None or not variable.value:
         return "", ""
     return variable.value[0].text, variable.value[0].odd
 
 
-def _split(parts: Sequence[Part], texts: Sequence[str]) -> Iterator[str]:
-    """Join the texts of parts to fields; blanks in an unquoted variable separate."""
+def _joined(pieces: Sequence[Piece]) -> str:
+    return "".join(text for text, _ in pieces)
+
+
+def _split(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Join pieces to fields; blanks separate in those that came from a variable without quotes."""
     current: str | None = None
-    for part, text in zip(parts, texts, strict=True):
-        if part.kind == "text" or part.quoted:
+    for text, splits in pieces:
+        if not splits:
             current = (current or "") + text
             continue
-        pieces = re.split(r"[ \t\n]+", text)
-        if pieces[0]:
-            current = (current or "") + pieces[0]
-        for piece in pieces[1:]:
+        first, *others = re.split(r"[ \t\n]+", text)
+        if first:
+            current = (current or "") + first
+        for other in others:
             if current is not None:
                 yield current
-            current = piece or None
+            current = other or None
     if current is not None:
         yield current
 

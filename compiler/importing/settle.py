@@ -232,7 +232,7 @@ def _compared(built: stages.Built, plan: Plan) -> Iterator[Left]:
             key = hash((given.place, variable))
             if key not in seen or left is None:
                 seen[key] = left
-        yield from _decided(stage, call)
+        yield from _decided(built, stage, call)
     yield from (left for left in seen.values() if left is not None)
 
 
@@ -366,9 +366,13 @@ def _outcome_of_variable(built: stages.Built, stage: StagePlan, name: str, given
     return given.left("recipes have no field for this variable of the environment", "R0734")
 
 
-def _decided(stage: StagePlan, call: Call) -> Iterator[Left]:
+def _decided(built: stages.Built, stage: StagePlan, call: Call) -> Iterator[Left]:
     """What the input leaves to the engine, and the recipe decides otherwise."""
-    told: list[str] = []
+    told = list(_said_by_others(built, stage, call))
+    if told:
+        reason = f"another command says it, and in a recipe it holds here too: {', '.join(told)}"
+        yield Left("R0735", call.place, call.program, reason)
+    told = []
     for option, compiled in _undecided(stage.launch.commands[0], call):
         if option.name in IGNORED_OPTIONS or option.name in SAID:
             continue
@@ -382,6 +386,18 @@ def _decided(stage: StagePlan, call: Call) -> Iterator[Left]:
         whose = "the script's own defaults are not known" if call.trainer else "the engine has another default"
         reason = f"not given, and decided by the recipe, where {whose}: {', '.join(told)}"
         yield Left("R0735", call.place, call.program, reason)
+
+
+def _said_by_others(built: stages.Built, stage: StagePlan, call: Call) -> Iterator[str]:
+    """What holds for a model, the hardware or the whole recipe, and was put there for another command."""
+    own = {given.place for given in (*call.given.values(), *environment(call).values())}
+    model = built.models[stage.name]
+    for path, placed in built.draft.placed.items():
+        shared = (
+            path[:1] == ("seed",) or path[:2] == ("models", model) or (path[0] == "hardware" and call.kind != "merge")
+        )
+        if shared and placed.given is not None and placed.given.place not in own:
+            yield f"`{_shown(path)}` of line {placed.given.place.line}"
 
 
 def _shown(path: Path) -> str:

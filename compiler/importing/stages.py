@@ -140,7 +140,9 @@ class _Builder:
         for text in asked.values[1:]:
             draft.left.append(asked.left(f"`{text}`: a stage that answers reads one data set"))
         fields.hardware(draft, given)
-        fields.precision(draft, call, stage, entry, {"torch_dtype": given["torch_dtype"]} if "torch_dtype" in given else {})
+        fields.precision(
+            draft, call, stage, entry, {"torch_dtype": given["torch_dtype"]} if "torch_dtype" in given else {}
+        )
         fields.generic(draft, call, stage, "predict", entry, given)
         draft.put(("stages", stage, "parse"), "label" if task == "classify" else "none")
 
@@ -249,7 +251,7 @@ class _Builder:
         match = _DATASET.match(text)
         assert match is not None
         hub, name, count = match.groups()
-        key = (f"{hub or ''}::{name}", task)
+        key = (f"{hub or ''}::{_normal(name)}", task)
         if key not in self.rows:
             stage = self._name(wanted)
             dataset = self._dataset(hub, name, given)

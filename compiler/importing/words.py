@@ -236,7 +236,7 @@ class Reader:
         if self._at(self.place) != '"':
             raise Unclosed(opened, '`"`')
         self.place += 1
-        return parts or (Part("text", "", True),)
+        return Part("text", "", True), *parts  # an empty text between quotes is a word all the same
 
     def _backticks(self) -> Part:
         opened = self.place

@@ -30,7 +30,9 @@ def write(imported: Imported, source: str, below_recipes: bool) -> str:
     data = draft.data()
     head = [SCHEMA if below_recipes else "", f"# Imported from {_printable(source)}."]
     head[1] += " What is not in here stands at the end.\n" if imported.left else "\n"
-    sections = [_lines(key, data[key], 0, (), imported) for key in ("version", "name", "description", "seed") if key in data]
+    sections = [
+        _lines(key, data[key], 0, (), imported) for key in ("version", "name", "description", "seed") if key in data
+    ]
     parts = ["".join(head) + "".join(line for lines in sections for line in lines)]
     for key in ("models", "datasets", "hardware", "stages"):
         if key in data:
