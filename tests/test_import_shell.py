@@ -145,7 +145,7 @@ def test_every_option_is_compiled_with_its_value_or_listed(tmp_path, case):
 @given(
     st.lists(
         st.sampled_from(
-            list("ab$(){}[]'\"`\\\n;&|<>#=~*!- ") + ["swift sft ", "--model x/y ", "for ", "done ", "case ", "esac "]
+            [*"ab$(){}[]'\"`\\\n;&|<>#=~*!- ", "swift sft ", "--model x/y ", "for ", "done ", "case ", "esac "]
         ),
         max_size=60,
     ).map("".join)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -49,7 +49,7 @@ def _name_of(file: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "imported"
 
 
-def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> None:
+def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> NoReturn:
     place = Span(str(file), 1, 1, 1, 1)
     message = f"nothing in `{file}` becomes a stage of a recipe"
     help = "name a script with `swift sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"

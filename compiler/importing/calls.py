@@ -190,7 +190,7 @@ def _launched(
     given, left, _ = read_options(words[read + 1 :], None, trainer_meaning(load("ms-swift", "sft")))
     found.left += left
     options = {**_launcher_options(found, own, folder), **_by_name(given)}
-    _trainer(found, f"{engine[1]} {words[read].text}", options, command.env, command.place, raw)
+    _trainer(found, " ".join((*launcher.program, words[read].text)), options, command.env, command.place, raw)
 
 
 def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str, Given]:

@@ -92,7 +92,7 @@ class Draft:
 
 def _set(whole: dict[str, Any], path: Path, value: Any) -> None:
     for part in path[:-1]:
-        whole = whole.setdefault(part, {})
+        whole = whole.setdefault(str(part), {})
     whole[str(path[-1])] = value
 
 

@@ -56,7 +56,7 @@ def swift_meaning(signature: Signature) -> Meaning:
         if bare in _BITS or bare == "use_flash_attn":
             return _switch(bare, values)
         renamed = RENAMED.get(bare)
-        if renamed in signature.options and bare not in _OTHER_MEANING:
+        if renamed is not None and renamed in signature.options and bare not in _OTHER_MEANING:
             return renamed, values, f"`{bare}` is called `{renamed}` now"
         return "", values, ""
 

@@ -10,24 +10,28 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from compiler.importing.grammar import (
+    ASSIGNMENT,
+    EXPORTERS,
+    SEPARATORS,
+    assigned,
+    assigns,
+    end_of_command,
+    end_of_compound,
+    ends_command,
+    only_assignments,
+    opens_compound,
+    whole_commands,
+)
 from compiler.importing.words import Operator, Part, Reader, Token, Word
 from schema.diagnostics import Span
 
 LONGEST = 1 << 16
 """Characters of a value; variables that double each other would grow without bound."""
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=")
-_CLOSERS = {
-    **dict.fromkeys(("for", "while", "until", "select"), "done"),
-    **{"if": "fi", "case": "esac", "{": "}", "(": ")", "[[": "]]", "function": "}"},
-}
-_KEYWORDS = frozenset({"then", "do", "else", "elif", "!", "{", "("})
-_SEPARATORS = frozenset({"\n", ";", "&", "&&", "||", "|", "|&", "(", ")", ";;", ";&", ";;&"})
 _REDIRECTIONS = frozenset({">", ">>", "<", ">|", "<>", ">&", "<&", "&>", "&>>", "<<", "<<-", "<<<"})
 _CONDITIONS = frozenset({"[", "[[", "test", "!"})
-_EXPORTERS = frozenset({"export", "declare", "typeset", "readonly", "local"})
 _WRAPPERS = frozenset({"nohup", "time", "exec", "command", "env", "sudo"})
-
 
 Piece = tuple[str, bool]
 """A text, and whether blanks in it separate words."""
@@ -92,7 +96,7 @@ class _Interpreter:
 
     def run(self) -> Script:
         tokens, unclosed = Reader(self.text).tokens()
-        whole = _whole_commands(tokens) if unclosed else tokens
+        whole = whole_commands(tokens) if unclosed else tokens
         self._list(whole)
         if unclosed is not None:
             start = tokens[len(whole)].start if len(whole) < len(tokens) else unclosed.at
@@ -123,15 +127,15 @@ class _Interpreter:
         place, joint, conditional = 0, "\n", False
         while place < len(tokens):
             token = tokens[place]
-            if isinstance(token, Operator) and token.text in _SEPARATORS - {"("}:
+            if isinstance(token, Operator) and token.text in SEPARATORS - {"("}:
                 joint = token.text
-                conditional = conditional and joint in ("&&", "||", "|", "|&", "\n") and not _ends(tokens, place)
+                conditional = conditional and joint in ("&&", "||", "|", "|&", "\n") and not ends_command(tokens, place)
                 place += 1
                 continue
-            end = _end_of_command(tokens, place)
-            compound = _opens_compound(tokens, place)
+            end = end_of_command(tokens, place)
+            compound = opens_compound(tokens, place)
             if compound:
-                end = _end_of_compound(tokens, place)
+                end = end_of_compound(tokens, place)
                 self._skip(tokens[place:end], f"what {compound} holds is decided when the script runs")
                 conditional = conditional or compound == "`[[`"
             elif joint in ("|", "|&"):
@@ -145,7 +149,7 @@ class _Interpreter:
     def _skip(self, tokens: Sequence[Token], message: str) -> None:
         """Leave tokens out. What they may assign is unknown from there on."""
         self._report(tokens[0].start, tokens[-1].end, message)
-        for name in _assigned(tokens):
+        for name in assigned(tokens):
             odd = Text(
                 "", self._span(tokens[0].start, tokens[0].end), "", f"`{name}` is set where it cannot be followed"
             )
@@ -155,12 +159,12 @@ class _Interpreter:
         """One command; whether it is a condition for what follows behind `&&`."""
         words = list(self._without_redirections(tokens))
         own: dict[str, Text] = {}
-        while words and (match := _assigns(words[0])):
-            own[match[1]] = self._assign(words[0], match, keep=not _only_assignments(words))
+        while words and (match := assigns(words[0])):
+            own[match[1]] = self._assign(words[0], match, keep=not only_assignments(words))
             words.pop(0)
         if not words:
             return False
-        if words[0].bare in _EXPORTERS:
+        if words[0].bare in EXPORTERS:
             self._export(words)
             return False
         if words[0].bare == "unset":
@@ -170,7 +174,7 @@ class _Interpreter:
         fields = [text for word in words for text in self._fields(word)]
         while fields and not fields[0].odd and fields[0].text in _WRAPPERS:
             self._report_text(fields.pop(0), "how the command is started is no part of a recipe")
-            while fields and (match := _ASSIGNMENT.match(fields[0].text)) and not fields[0].odd:
+            while fields and (match := ASSIGNMENT.match(fields[0].text)) and not fields[0].odd:
                 first = fields.pop(0)
                 own[match[1]] = replace(first, text=first.text[match.end() :])
         env = {name: v.value[0] for name, v in self.variables.items() if v.exported and len(v.value) == 1} | own
@@ -234,7 +238,7 @@ class _Interpreter:
     def _export(self, words: Sequence[Word]) -> None:
         exports = words[0].bare == "export" or any(word.raw.startswith("-") and "x" in word.raw for word in words[1:])
         for word in words[1:]:
-            match = _assigns(word)
+            match = assigns(word)
             name = match[1] if match else word.raw
             if match:
                 self._assign(word, match, keep=False)
@@ -347,82 +351,3 @@ def _split(pieces: Sequence[Piece]) -> Iterator[str]:
             current = other or None
     if current is not None:
         yield current
-
-
-def _assigns(word: Word) -> re.Match[str] | None:
-    first = word.parts[0] if word.parts else None
-    return _ASSIGNMENT.match(first.text) if first and first.kind == "text" and not first.quoted else None
-
-
-def _only_assignments(words: Sequence[Word]) -> bool:
-    return all(_assigns(word) for word in words)
-
-
-def _ends(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a line break ends a command, and does not just follow `&&`."""
-    before = tokens[place - 1] if place else None
-    joined = isinstance(before, Operator) and before.text in ("&&", "||", "|", "|&")
-    return tokens[place].text == "\n" and not joined  # type: ignore[union-attr]
-
-
-def _whole_commands(tokens: list[Token]) -> list[Token]:
-    """Tokens without the last command, which is not there to its end."""
-    end = len(tokens)
-    while end and not (isinstance(tokens[end - 1], Operator) and tokens[end - 1].text in ("\n", ";")):  # type: ignore[union-attr]
-        end -= 1
-    return tokens[:end]
-
-
-def _end_of_command(tokens: Sequence[Token], place: int) -> int:
-    place += 1
-    while place < len(tokens):
-        token = tokens[place]
-        if isinstance(token, Operator) and token.text in _SEPARATORS:
-            break
-        place += 1
-    return place
-
-
-def _opens_compound(tokens: Sequence[Token], place: int) -> str:
-    """The name of a loop, condition, group or function that begins here; empty for a plain command."""
-    token = tokens[place]
-    if isinstance(token, Operator):
-        return "a subshell" if token.text == "(" else ""
-    if token.bare in _CLOSERS:
-        return f"`{token.bare}`"
-    following = tokens[place + 1] if place + 1 < len(tokens) else None
-    return "a function" if isinstance(following, Operator) and following.text == "(" else ""
-
-
-def _end_of_compound(tokens: Sequence[Token], place: int) -> int:
-    """The place behind a compound, or the end of the script where it is never closed."""
-    waiting: list[str] = []
-    start, command = place, True
-    if _opens_compound(tokens, place) == "a function":
-        while place < len(tokens) and not (isinstance(tokens[place], Word) and tokens[place].bare == "{"):  # type: ignore[union-attr]
-            place += 1
-    while place < len(tokens):
-        token = tokens[place]
-        word = token.text if isinstance(token, Operator) else token.bare or ""
-        if waiting and word == waiting[-1] and (command or word in (")", "]]")):
-            waiting.pop()
-        elif (command or word == "(") and word in _CLOSERS and not (word == "(" and waiting[-1:] == ["esac"]):
-            waiting.append(_CLOSERS[word])
-        place += 1
-        if not waiting and place > start:
-            return place
-        command = word in _KEYWORDS or (isinstance(token, Operator) and word in _SEPARATORS)
-        command = command or (waiting[-1:] == ["esac"] and word == "in")
-    return place
-
-
-def _assigned(tokens: Sequence[Token]) -> Iterator[str]:
-    """The variables that tokens may set."""
-    last = ""
-    for token in tokens:
-        if isinstance(token, Word):
-            if match := _assigns(token):
-                yield match[1]
-            elif last in ("for", "select", "read", *_EXPORTERS) and re.fullmatch(r"\w+", token.raw):
-                yield token.raw
-            last = token.raw

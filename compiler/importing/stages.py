@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from compiler.importing import fields
 from compiler.importing.calls import Call, environment
@@ -310,20 +311,22 @@ def _spec(text: str) -> dict[str, str]:
     return {"id": id_, "path": text}
 
 
-def _dataset(hub: str | None, name: str, given: Given) -> dict[str, object] | None:
+def _dataset(hub: str | None, name: str, given: Given) -> dict[str, Any] | None:
     """The entry of `datasets` for what a command names; None for what recipes cannot read."""
+    spec: dict[str, Any]
     path = _normal(name)
     suffix = PurePosixPath(path).suffix.lower()
     if hub is None and (suffix in _KINDS or _exists(path) or path.startswith("/") or given.written.endswith("_dir")):
         if _outside(path) or not path:
             return None
         kind = _KINDS.get(suffix, "image-folder")
-        spec: dict[str, object] = {"kind": kind, "path": path}
+        spec = {"kind": kind, "path": path}
         if path.startswith("/"):
             spec["external"] = True
         return spec | ({"columns": {}} if kind == "csv" else {})
     if _HUB_ID.match(name) and name not in (".", ".."):
-        return {"kind": "hub", "id": name} | ({"hub": "huggingface"} if (hub or "").lower() == "hf" else {})
+        spec = {"kind": "hub", "id": name}
+        return spec | ({"hub": "huggingface"} if (hub or "").lower() == "hf" else {})
     return None
 
 
