@@ -285,6 +285,20 @@ def test_nothing_is_executed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "recipes", "run.sh"]
 
 
+def test_no_secret_is_written_or_shown(tmp_path):
+    project(tmp_path)
+    text = "export HF_TOKEN=hf_abc\nWANDB_API_KEY='hf_abc' swift sft --model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl"
+    text += " --hub_token hf_abc --swanlab_token=hf_abc --max_new_tokens 5\nswift rlhf --hub_token hf_abc\n"
+    text += 'for x in y; do login --password "hf_abc"; done\n'
+    (tmp_path / "run.sh").write_text(text, encoding="utf-8")
+    code, out, err = recipe(tmp_path, "import", "run.sh")
+    written = (tmp_path / "recipes" / "run.yaml").read_text()
+    assert code == 0
+    assert "hf_abc" not in written + out + err
+    assert "--max_new_tokens 5" in written
+    assert written.count("a secret stands in no recipe") == 4
+
+
 def test_the_environment_of_the_caller_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setenv("MODEL", "Qwen/Qwen2.5-0.5B-Instruct")
     (tmp_path / "run.sh").write_text("swift sft --model $MODEL --dataset data/a.jsonl\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from compiler.importing import Imported, Left, import_text
+from compiler.importing.left import without_secrets
 from compiler.importing.write import write
 from schema.base import NAME
 from schema.console import FINDINGS, fail, guarded, report
@@ -32,7 +33,7 @@ def import_(
         fail(f"{target} exists already: `--force` writes over it, `--out` writes elsewhere")
     sources: dict[str, str] = {}
     text = guarded(lambda: read_source(file, str(file)), sources).text.replace("\r\n", "\n")
-    sources[str(file)] = text
+    sources[str(file)] = without_secrets(text)
     found = guarded(lambda: import_text(text, file, named), sources)
     if not isinstance(found, Imported):
         _nothing(file, found, sources)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Path
 from compiler.importing.fields import field_of
-from compiler.importing.left import Given, Left
+from compiler.importing.left import Given, Left, is_secret
 from compiler.importing.options import typed
 from compiler.importing.stages import Built
 from compiler.plan import Command, InputPath, Plan, ResumedModel, StagePlan, Value, is_place
@@ -38,7 +39,8 @@ SAID = {
     "mixed_precision": "`dtype` of the model and `precision` of the stage say it",
 }
 """Options that a recipe says in other words: the compiled command has another value of them, or none."""
-SWIFT_ENV = {"NODE_RANK": "cluster", "MASTER_ADDR": "cluster", "MASTER_PORT": "cluster"}
+BY_CLUSTER = frozenset({"NODE_RANK", "MASTER_ADDR", "MASTER_PORT"})
+SECRET = "a secret stands in no recipe: set it in the environment where the recipe runs"
 OPEN = frozenset({"max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "max_length"})
 """Options without a recorded default that change the result all the same."""
 
@@ -66,6 +68,8 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
     """None when the compiled command has the option with the same value."""
     if given.odd:
         return given.left(given.odd)
+    if is_secret(given.name or given.written):
+        return given.left(SECRET)
     command = stage.launch.commands[0]
     option = call.signature.options.get(given.name)
     placed = [path for path, entry in built.draft.placed.items() if entry.given is given]
@@ -96,7 +100,9 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
         return given.left(f"the compiled command has `{_text(command.passed[given.name])}`")
     if placed:
         return given.left(told, "R0735")
-    return _elsewhere(built, stage, given)
+    if call.trainer and given.name not in SAID and not option.owner.startswith("transformers."):
+        return given.left("no field says it, and ms-swift's own option of this name may mean something else")
+    return _elsewhere(given)
 
 
 def _launcher_said(given: Given, stage: StagePlan) -> bool:
@@ -110,7 +116,7 @@ def _launcher_said(given: Given, stage: StagePlan) -> bool:
     return False
 
 
-def _elsewhere(built: Built, stage: StagePlan, given: Given) -> Left:
+def _elsewhere(given: Given) -> Left:
     """An option that is said in other words, or nowhere."""
     structural = given.name in SAID and given.name not in ("deepspeed", "use_hf", "split_dataset_ratio")
     if structural and not (given.name == "load_best_model_at_end" and given.value.lower() == "true"):
@@ -174,6 +180,8 @@ def _unknown(call: Call, given: Given) -> str:
 def _outcome_of_variable(built: Built, stage: StagePlan, name: str, given: Given) -> Left | None:
     if given.odd:
         return given.left(given.odd, "R0734")
+    if is_secret(name):
+        return given.left(SECRET, "R0734")
     shown = given.written
     if stage.launch.env.get(shown) == given.value:
         return None
@@ -185,7 +193,7 @@ def _outcome_of_variable(built: Built, stage: StagePlan, name: str, given: Given
         return given.left(refused, "R0734")
     if shown == "CUDA_VISIBLE_DEVICES":
         return given.left("`recipe run --gpus` chooses the GPUs", "R0735")
-    if shown in SWIFT_ENV:
+    if shown in BY_CLUSTER:
         return given.left("the cluster sets it when the recipe runs", "R0735")
     if shown in IGNORED_ENVIRONMENT:
         return given.left(f"it cannot change the result: {IGNORED_ENVIRONMENT[shown]}", "R0735")
@@ -223,7 +231,8 @@ def _said_by_others(built: Built, stage: StagePlan, call: Call) -> Iterator[str]
             path[:1] == ("seed",) or path[:2] == ("models", model) or (path[0] == "hardware" and call.kind != "merge")
         )
         if shared and placed.given is not None and placed.given.place not in own:
-            yield f"`{_shown(path)}` of line {placed.given.place.line}"
+            place = placed.given.place
+            yield f"`{_shown(path)}` of {PurePath(place.file).name}:{place.line}"
 
 
 def _shown(path: Path) -> str:

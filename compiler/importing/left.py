@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from compiler.importing.script import Text
@@ -9,6 +10,24 @@ from schema.diagnostics import Diagnostic, Span
 
 SHOWN = 100
 """Characters of the input that are shown with a finding."""
+
+_SECRET = r"(?:token|key|apikey|secret|password|passwd|credentials?)"
+_NAMES_SECRET = re.compile(rf"(?:.*[_-])?{_SECRET}(?:[_-].*)?\Z", re.IGNORECASE | re.DOTALL)
+_SAYS_SECRET = re.compile(
+    rf"(?<![\w-])(-{{0,2}}(?:[a-z0-9]+[_-])*{_SECRET}(?:[_-][a-z0-9]+)*(?:=|:[ \t]*|[ \t]+))"
+    r"""("[^"\n]*"|'[^'\n]*'|[^\s'"]+)""",
+    re.IGNORECASE,
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether an option or a variable of that name holds a secret, such as `HF_TOKEN`; `max_new_tokens` does not."""
+    return _NAMES_SECRET.match(name) is not None
+
+
+def without_secrets(text: str) -> str:
+    """The same text, of the same length, with stars where values of secret options and variables stand."""
+    return _SAYS_SECRET.sub(lambda match: match[1] + "*" * len(match[2]), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +53,7 @@ class Left:
     @property
     def whole(self) -> str:
         """The piece of the input on one line."""
-        text = self.raw.replace("\\\n", " ")
+        text = without_secrets(self.raw.replace("\\\n", " "))
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
     @property

@@ -14,7 +14,7 @@ from compiler.importing.calls import Call, Calls
 from compiler.importing.compare import SAID, compared, undecided
 from compiler.importing.draft import Draft, Path, number, numbered
 from compiler.importing.fields import SPECIAL, field_of
-from compiler.importing.left import Given, Left
+from compiler.importing.left import Given, Left, is_secret
 from compiler.importing.options import typed
 from compiler.passes import CHECKING, build
 from compiler.plan import Plan
@@ -148,7 +148,14 @@ def _pass_through(built: stages.Built, plan: Plan, name: str, call: Call) -> Non
     placed = {id(entry.given) for entry in built.draft.placed.values() if entry.given is not None}
     for given in call.given.values():
         option = call.signature.options.get(given.name)
-        if option is None or given.odd or given.name in command.options or id(given) in placed or given.name in SAID:
+        if (
+            option is None
+            or given.odd
+            or is_secret(given.name)
+            or given.name in command.options
+            or id(given) in placed
+            or given.name in SAID
+        ):
             continue
         if call.trainer and not option.owner.startswith("transformers."):
             continue
