@@ -307,6 +307,71 @@ def test_the_environment_of_the_caller_is_not_read(tmp_path, monkeypatch):
     assert "`MODEL` has no value in this script" in err
 
 
+def outcome(found, option):
+    """The codes and reasons of what is told about an option or variable."""
+    return [(item.code, item.reason) for item in found.left if item.option == option]
+
+
+MODEL = "--model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        (f"NPROC_PER_NODE=4 NNODES=2 swift sft {MODEL}", ("hardware",), {"gpus": 4, "nodes": 2}),
+        (f"CUDA_VISIBLE_DEVICES=0,1 swift sft {MODEL}", ("hardware", "gpus"), 1),
+        (
+            f"CUDA_VISIBLE_DEVICES= swift sft {MODEL} --torch_dtype float32 --fp16 false --bf16 false",
+            ("hardware", "gpus"),
+            0,
+        ),
+        (f"CUDA_VISIBLE_DEVICES=0,1,2 accelerate launch train.py {MODEL}", ("hardware", "gpus"), 3),
+        (f"accelerate launch --num_processes 8 --num_machines 2 t.py {MODEL}", ("hardware",), {"gpus": 4, "nodes": 2}),
+        (f"deepspeed --include localhost:2,3 t.py {MODEL}", ("hardware", "gpus"), 2),
+        (f"NPROC_PER_NODE=3 swift sft {MODEL}", ("stages", "train", "batch", "global"), 18),
+        (f"swift sft {MODEL} --per_device_train_batch_size 40", ("stages", "train", "batch", "global"), 40),
+        (
+            f"torchrun --nproc_per_node 2 t.py {MODEL} --gradient_accumulation_steps 3",
+            ("stages", "train", "batch"),
+            {"global": 48, "micro": 8},
+        ),
+        (f"swift sft {MODEL} --torch_dtype float32", ("stages", "train", "precision"), "float16"),
+        (f"swift sft {MODEL} --bf16 true", ("models", "base", "dtype"), "bfloat16"),
+        (f"swift sft {MODEL} --split_dataset_ratio 0.1", ("stages", "train", "evaluation", "data"), "data.validation"),
+        (f"swift sft {MODEL} --num_train_epochs 2.0", ("stages", "train", "epochs"), 2.0),
+        (f"swift sft {MODEL}", ("stages", "train", "epochs"), 3.0),
+        (f"swift sft {MODEL}", ("stages", "train", "checkpoints", "every"), "500 steps"),
+        (f"swift sft {MODEL}", ("stages", "train", "optimizer", "warmup_ratio"), 0.0),
+    ],
+)
+def test_a_field_says_what_the_engine_would_do(text, path, value, tmp_path):
+    """With the engine's own rules for what is not given: the accumulation to 16, half precision beside float32."""
+    found = imported(tmp_path, text)
+    said = found.plan.instance.recipe
+    for part in path:
+        said = said[part] if isinstance(said, dict) else getattr(said, {"global": "global_"}.get(part, part))
+    if isinstance(value, dict):
+        said = {key: getattr(said, {"global": "global_"}.get(key, key)) for key in value}
+    elif path[-1] == "data":
+        said = said[0].data
+    assert said == value
+
+
+def test_what_a_recipe_does_otherwise_is_told(tmp_path):
+    text = f"""
+CUDA_VISIBLE_DEVICES=0,1 swift sft {MODEL} --eval_strategy no --val_dataset data/b.jsonl --tuner_type adalora --output_dir o
+swift infer --model Qwen/Qwen2.5-3B-Instruct --adapters o/checkpoint-1 --val_dataset data/b.jsonl#5 --seed 1
+"""
+    found = imported(tmp_path, text)
+    assert [code for code, _ in outcome(found, "CUDA_VISIBLE_DEVICES".lower())] == ["R0734"]
+    assert ("R0732", "the compiled command has none") in outcome(found, "val_dataset")
+    assert outcome(found, "tuner_type") == [("R0732", "the compiled command has `lora`")]
+    assert [code for code, _ in outcome(found, "model")] == ["R0735", "R0732"]
+    assert any("takes all rows" in reason for _, reason in outcome(found, "val_dataset"))
+    others = [item.reason for item in found.left if "another command says it" in item.reason]
+    assert others == ["another command says it, and in a recipe it holds here too: `seed` of run.sh:3"]
+
+
 def test_places_are_lines_and_columns_of_the_script():
     text = "A=1\nif x; then\n  y\nfi\nswift sft \\\n  --a $(b)\n"
     script = read_script(text, "s.sh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -53,6 +54,7 @@ SAID_BY_LAUNCHER = {
     ),
     **dict.fromkeys(("gpu_ids", "include"), "`recipe run --gpus` chooses the GPUs"),
 }
+_LOCAL_GPUS = re.compile(r"localhost:(\d+(?:,\d+)*)\Z")
 GRPO = frozenset({"num_generations", "reward_funcs", "beta", "max_completion_length", "reward_weights"})
 
 
@@ -202,6 +204,8 @@ def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str,
     for option in [*(replace(o, name=o.written.rpartition(".")[2]) for o in read), *given.values()]:
         if option.name in PLACED_BY_LAUNCHER:
             options[PLACED_BY_LAUNCHER[option.name]] = replace(option, name=PLACED_BY_LAUNCHER[option.name])
+        elif option.name == "include" and (local := _LOCAL_GPUS.match(option.value)):
+            options["nproc_per_node"] = replace(option, name="nproc_per_node", values=(str(local[1].count(",") + 1),))
         elif option.name in SAID_BY_LAUNCHER:
             found.left.append(option.left(SAID_BY_LAUNCHER[option.name], "R0735"))
         else:

@@ -9,7 +9,7 @@ from typing import Any
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Path
-from compiler.importing.fields import field_of
+from compiler.importing.fields import draft_value, field_of, gpus_in
 from compiler.importing.left import Given, Left, is_secret
 from compiler.importing.options import typed
 from compiler.importing.stages import Built
@@ -48,11 +48,13 @@ OPEN = frozenset({"max_new_tokens", "temperature", "top_p", "top_k", "repetition
 def compared(built: Built, plan: Plan) -> Iterator[Left]:
     """What of the options and the environment is not in the compiled commands, or in other words."""
     seen: dict[int, Left | None] = {}
+    told = {(left.place, left.option) for left in built.draft.left if not left.said}
     for name, call in built.stages.items():
         stage = plan.stage(name)
         for given in call.given.values():
             if (left := _outcome(built, stage, call, given)) is not None:
-                yield left
+                if not (left.said and (left.place, left.option) in told):
+                    yield left
             elif given.renamed:
                 yield given.left(given.renamed, "R0735")
         for variable, given in environment(call).items():
@@ -102,7 +104,7 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
         return given.left(told, "R0735")
     if call.trainer and given.name not in SAID and not option.owner.startswith("transformers."):
         return given.left("no field says it, and ms-swift's own option of this name may mean something else")
-    return _elsewhere(given)
+    return _elsewhere(given, command)
 
 
 def _launcher_said(given: Given, stage: StagePlan) -> bool:
@@ -116,8 +118,10 @@ def _launcher_said(given: Given, stage: StagePlan) -> bool:
     return False
 
 
-def _elsewhere(given: Given) -> Left:
+def _elsewhere(given: Given, command: Command) -> Left:
     """An option that is said in other words, or nowhere."""
+    if given.name in ("dataset", "val_dataset", "adapters") and given.name not in command.options:
+        return given.left("the compiled command has none")
     structural = given.name in SAID and given.name not in ("deepspeed", "use_hf", "split_dataset_ratio")
     if structural and not (given.name == "load_best_model_at_end" and given.value.lower() == "true"):
         return given.left(SAID[given.name], "R0735")
@@ -191,6 +195,9 @@ def _outcome_of_variable(built: Built, stage: StagePlan, name: str, given: Given
     refused = built.draft.refused.get(field_of(name, stage.kind, stage.name, built.models[stage.name]) or ())
     if refused:
         return given.left(refused, "R0734")
+    if shown == "CUDA_VISIBLE_DEVICES" and gpus_in(given.value) > max(_gpus(built), 1) and stage.kind != "merge":
+        reason = "one process saw several GPUs there; a recipe gives each process one, and says how many in `hardware`"
+        return given.left(reason, "R0734")
     if shown == "CUDA_VISIBLE_DEVICES":
         return given.left("`recipe run --gpus` chooses the GPUs", "R0735")
     if shown in BY_CLUSTER:
@@ -198,6 +205,11 @@ def _outcome_of_variable(built: Built, stage: StagePlan, name: str, given: Given
     if shown in IGNORED_ENVIRONMENT:
         return given.left(f"it cannot change the result: {IGNORED_ENVIRONMENT[shown]}", "R0735")
     return given.left("recipes have no field for this variable of the environment", "R0734")
+
+
+def _gpus(built: Built) -> int:
+    gpus = draft_value(built.draft, ("hardware", "gpus"), 1)
+    return gpus if isinstance(gpus, int) else 1
 
 
 def _decided(built: Built, stage: StagePlan, call: Call) -> Iterator[Left]:

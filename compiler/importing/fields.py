@@ -20,6 +20,7 @@ from schema.stage import Stage
 from schema.stages import KINDS
 from schema.synonyms import VALUES
 
+EACH_GPU = ("accelerate", "deepspeed")
 SHOWN = 40
 """Differences of a file that are told one by one."""
 DEEPSPEED = ("zero0", "zero1", "zero2", "zero3", "zero1-offload", "zero2-offload", "zero3-offload")
@@ -155,8 +156,11 @@ def draft_value(draft: Draft, path: Path, otherwise: Any = None) -> Any:
     return placed.value if placed else otherwise
 
 
-def hardware(draft: Draft, given: Mapping[str, Given]) -> None:
-    """How many machines and processes; a launcher's number is that of all machines together."""
+def hardware(draft: Draft, call: Call, given: Mapping[str, Given]) -> None:
+    """How many machines and processes; a launcher's number is that of all machines together.
+
+    accelerate and deepspeed start a process for each GPU that they see, where they are told no number.
+    """
     cpu, devices, total = given.get("use_cpu"), given.get("cuda_visible_devices"), given.get("num_processes")
     nodes = draft_value(draft, ("hardware", "nodes"), 1)
     if "nnodes" in given:
@@ -171,25 +175,41 @@ def hardware(draft: Draft, given: Mapping[str, Given]) -> None:
     count = number(total.value) if total else None
     if isinstance(count, int) and isinstance(nodes, int) and nodes > 0 and count % nodes == 0:
         draft.put(("hardware", "gpus"), count // nodes, total)
+    if devices is not None and not devices.odd and total is None and call.program.startswith(EACH_GPU):
+        draft.put(("hardware", "gpus"), gpus_in(devices.value), devices)
+
+
+def gpus_in(devices: str) -> int:
+    """How many GPUs a list such as `0,1` names."""
+    return len([device for device in devices.split(",") if device.strip() not in ("", "-1")])
 
 
 def batch(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> None:
-    """global = micro × processes × accumulation; what is not given is the engine's default."""
+    """global = micro × processes × accumulation. What is not given is the engine's default: ms-swift accumulates to 16,
+    transformers takes 8 examples at once."""
     micro, accumulation = given.get("per_device_train_batch_size"), given.get("gradient_accumulation_steps")
-    if call.trainer and micro is None and accumulation is None:
-        return
-    if any(option is not None and option.odd for option in (micro, accumulation)):
-        return
-    gpus, nodes = (draft_value(draft, ("hardware", name), 1) for name in ("gpus", "nodes"))
-    one = number(micro.value) if micro else (8 if call.trainer else 1)
-    if not all(isinstance(count, int) and 0 <= count < 2**31 for count in (gpus, nodes, one)):
-        return
-    world = max(gpus, 1) * max(nodes, 1)
-    default = 1 if call.trainer else max(1, math.ceil(16 / max(one, 1) / world))
-    times = number(accumulation.value) if accumulation and accumulation.value != "auto" else default
-    if isinstance(times, int) and times > 0 and one > 0:
-        draft.put(("stages", stage, "batch", "global"), one * world * times, accumulation or micro, default=not micro)
-        draft.put(("stages", stage, "batch", "micro"), one, micro)
+    path = ("stages", stage, "batch")
+    world = max(_count(draft, "gpus"), 1) * max(_count(draft, "nodes"), 1)
+    one = _whole(micro, 8 if call.trainer else 1)
+    times = _whole(accumulation, 1 if call.trainer else max(1, math.ceil(16 / (one or 1) / world)))
+    if one and times:
+        draft.put((*path, "global"), one * world * times, accumulation or micro, default=micro is None)
+        draft.put((*path, "micro"), one, micro, default=micro is None)
+    else:
+        draft.put((*path, "global"), world * math.ceil(16 / world), default=True)  # something that comes out even
+
+
+def _count(draft: Draft, name: str) -> int:
+    value = draft_value(draft, ("hardware", name), 1)
+    return value if isinstance(value, int) and value < 2**31 else 1
+
+
+def _whole(given: Given | None, default: int) -> int | None:
+    """A count that is given, or its default; None where it cannot be known."""
+    if given is None or given.value == "auto":
+        return default
+    value = number(given.value)
+    return value if isinstance(value, int) and 0 < value < 2**31 and not given.odd else None
 
 
 def cadences(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> None:

@@ -87,7 +87,7 @@ class _Builder:
         kind = "classify" if classes else "sft"
         self._enter(stage, kind, call, entry)
         draft.put(("stages", stage, "model"), model)
-        fields.hardware(draft, given)
+        fields.hardware(draft, call, given)
         fields.deepspeed(draft, call, stage, given, self.folder)
         self._training_data(call, stage, given, "classify" if classes else "generate")
         fields.tuner(draft, call, stage, given)
@@ -110,6 +110,7 @@ class _Builder:
         product = self._linked(given, "adapters")
         if product is None or not product.adapter:
             raise LeftOut("no stage before it writes the adapter that it merges")
+        self._same_base(product, given)
         stage = self._name("merged")
         self._enter(stage, "merge", call, product.model)
         self.draft.put(("stages", stage, "adapter"), product.stage)
@@ -128,6 +129,7 @@ class _Builder:
         elif product is None:
             raise LeftOut("no stage before it writes the adapter that it uses")
         else:
+            self._same_base(product, given)
             model, entry = product.stage, product.model
         stage = self._name("answers")
         self._enter(stage, "predict", call, entry)
@@ -140,7 +142,7 @@ class _Builder:
                 draft.left.append(asked.left(f"`{text}`: a stage that answers takes all rows of its data"))
         for text in asked.values[1:]:
             draft.left.append(asked.left(f"`{text}`: a stage that answers reads one data set"))
-        fields.hardware(draft, given)
+        fields.hardware(draft, call, given)
         fields.precision(
             draft, call, stage, entry, {"torch_dtype": given["torch_dtype"]} if "torch_dtype" in given else {}
         )
@@ -172,6 +174,18 @@ class _Builder:
         around = [product for product in self.products if path.startswith(f"{product.path}/")]
         found = exact or sorted(around, key=lambda product: len(product.path))
         return found[-1] if found else None
+
+    def _same_base(self, product: Product, given: Mapping[str, Given]) -> None:
+        """Tell of a base model that is another than the one on which an adapter was trained."""
+        named = given.get("model")
+        if named is None or named.odd or not named.values:
+            return
+        below = self._linked(given, "model")
+        entry = below.model if below else self.entries.get(_normal(named.value))
+        if entry != product.model:
+            self.draft.left.append(
+                named.left("the adapter was trained on another model, which the recipe uses here too")
+            )
 
     def _model(self, given: Mapping[str, Given]) -> tuple[str, str | None]:
         """What a stage says as its model, and the entry of `models` below it."""

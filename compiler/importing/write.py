@@ -87,7 +87,7 @@ def _comment(draft: Draft, path: Path, value: Any, imported: Imported) -> str:
     placed = draft.placed.get(path)
     if value == PLACEHOLDER and placed is not None and placed.given is None and path[0] == "datasets":
         return "  # look here: is this where the data is?" if _is_placeholder(imported) else ""
-    if placed is not None and placed.default and path[-1] not in ("global", "data"):
+    if placed is not None and placed.default and path[-1] not in ("global", "micro", "data"):
         return "  # the engine's default"
     if path[0] == "stages" and path[2:] == ("batch",):
         planned = imported.plan.stage(str(path[1])).batch
