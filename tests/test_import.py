@@ -21,6 +21,7 @@ from compiler.plan import is_place
 from compiler.render import render
 from compiler.render.script import words
 from compiler.validation import findings
+from schema.explain import page
 from schema.signature import for_program, load, resolve
 from schema.signature.commandline import check_argv, read_argv
 from schema.source import parse
@@ -226,6 +227,21 @@ def test_the_written_text_is_the_recipe_that_was_proven(tmp_path):
         assert to_data(parse(text, "written")) == plain(found.draft.data())
 
 
+# The pages of the findings
+
+
+@pytest.mark.parametrize("code", ["R0730", "R0731", "R0732", "R0733", "R0734"])
+def test_a_page_shows_what_it_is_about(code, tmp_path):
+    """The wrong script ends with this finding. The right one does not; that of R0734 is about another command."""
+    wrong, right = re.findall(r"^```bash\n(.*?)^```$", page(code), re.MULTILINE | re.DOTALL)
+    project(tmp_path)
+    for text, expected in ((wrong, True), (right, False)):
+        (tmp_path / "run.sh").write_text(text, encoding="utf-8")
+        _, _, err = recipe(tmp_path, "import", "run.sh", "--force")
+        if expected or code != "R0734":
+            assert (f"[{code}]" in err) == expected, err
+
+
 # The verb
 
 
@@ -342,6 +358,12 @@ MODEL = "--model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl"
         (f"swift sft {MODEL}", ("stages", "train", "epochs"), 3.0),
         (f"swift sft {MODEL}", ("stages", "train", "checkpoints", "every"), "500 steps"),
         (f"swift sft {MODEL}", ("stages", "train", "optimizer", "warmup_ratio"), 0.0),
+        (f"swift sft {MODEL} --save_steps 1000000000", ("stages", "train", "checkpoints", "every"), "end"),
+        (
+            f"swift sft {MODEL} --save_strategy epoch --save_steps 5",
+            ("stages", "train", "checkpoints", "every"),
+            "epoch",
+        ),
     ],
 )
 def test_a_field_says_what_the_engine_would_do(text, path, value, tmp_path):

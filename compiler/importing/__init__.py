@@ -1,10 +1,11 @@
 """From what people run today to a recipe: shell scripts, launchers' configurations, TRL's YAML. Nothing is executed.
 
-words     characters → words, with places and quotes
+words     characters → words, with places and quotes; `grammar` says where a command or a loop ends
 script    words → commands, with the values of variables
 calls     commands → what becomes a stage, options by the engine's names
 stages    calls → a draft of the recipe; `fields` says which option is which field
-settle    the draft against the language and the compiler, and what is compiled against what was given
+settle    the draft against the language and the compiler until both agree
+compare   what is compiled against what was given: the rest is listed as `left`
 write     the draft → a recipe's text
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from compiler.backends.deepspeed import config as deepspeed_config
@@ -58,10 +58,6 @@ def value_of(given: Given, signature: Any) -> Any:
     if option.type in ("int", "float") and not option.many:
         return number(given.value)
     return VALUES.get(value, value) if isinstance(value, str) else value
-
-
-Reader = Callable[[Draft, Call, str, Mapping[str, Given]], None]
-"""Puts what some options of a call say about a stage of that name."""
 
 
 SPECIAL = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from compiler.importing.left import Given, Left
 from compiler.importing.script import Text
@@ -181,8 +181,3 @@ def typed(signature: Signature, given: Given) -> object:
         raise Unfit("missing", "it lacks its value")
     values = [from_text(option, text) for text in given.values]
     return values if option.many else values[-1]
-
-
-def every(left: Sequence[Given], reason: str) -> Iterator[Left]:
-    """Options of a command that is left out."""
-    return (given.left(reason) for given in left)

@@ -29,7 +29,6 @@ from schema.diagnostics import Span
 LONGEST = 1 << 16
 """Characters of a value; variables that double each other would grow without bound."""
 
-_REDIRECTIONS = frozenset({">", ">>", "<", ">|", "<>", ">&", "<&", "&>", "&>>", "<<", "<<-", "<<<"})
 _CONDITIONS = frozenset({"[", "[[", "test", "!"})
 _WRAPPERS = frozenset({"nohup", "time", "exec", "command", "env", "sudo"})
 

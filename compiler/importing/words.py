@@ -1,6 +1,7 @@
-"""The words of a shell script, with their places and what of them is quoted.
+r"""The words of a shell script, with their places and what of them is quoted.
 
-`shlex` forgets both places and quotes, so that '$HOME' and "$HOME" look the same to it; what a script means hangs on that.
+`shlex` of the standard library forgets both places and quotes: '$HOME' and "$HOME", `#` in and before a word, `;` and "\;"
+look the same to it, and what a script means hangs on that. No parser of bash is among the project's packages.
 This reads the part of the language of POSIX shells in which launches are written, and marks the rest as `odd`.
 """
 
