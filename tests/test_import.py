@@ -11,54 +11,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from compiling import plans, project, recipe, without_code
+from compiling import project, recipe
+from importing import CASES, accounted, imported, source_of
 
-from compiler.importing import Imported, import_text
 from compiler.importing.draft import plain
 from compiler.importing.script import read_script
 from compiler.importing.write import write
-from compiler.plan import is_place
-from compiler.render import render
-from compiler.render.script import words
 from compiler.validation import findings
 from schema.explain import page
-from schema.signature import for_program, load, resolve
-from schema.signature.commandline import check_argv, read_argv
+from schema.signature import load
 from schema.source import parse
 from schema.tree import to_data
 
 HERE = Path(__file__).parent
-CASES = sorted(path for path in (HERE / "import").iterdir() if path.is_dir())
-GOLDEN = sorted((HERE / "golden").glob("*/recipe.yaml"))
-SHIPPED = sorted((HERE.parent / "recipes").glob("*.yaml"))
-PLACES = {
-    "model": "a folder of the project",
-    "adapters": "what a stage hands over",
-    "dataset": "what a stage prepares",
-    "val_dataset": "what a stage prepares",
-    "deepspeed": "a file beside the script, compared by its content",
-    "output_dir": "the working folder of a stage",
-    "result_path": "the working folder of a stage",
-    "resume_from_checkpoint": "the checkpoint of a run that was cut",
-}
-"""Options whose value is a place, which import and compile may choose anew."""
-PICTURES = {"ROOT_IMAGE_DIR": "the folder of drawn pictures; imported rows name their pictures themselves"}
-
-
-def test_there_are_cases():
-    assert len(CASES) >= 8
-    assert len(GOLDEN) >= 12
-    assert len(SHIPPED) >= 2
-
-
-def source_of(case):
-    return next(path for path in (case / "run.sh", case / "config.yaml") if path.is_file())
-
-
-def imported(root, text, name="imported", file="run.sh"):
-    """What a text becomes, in a project's folder."""
-    with contextlib.chdir(root):
-        return import_text(text, Path(file), name)
 
 
 # Scripts as people write them
@@ -104,66 +69,6 @@ def named(command):
     return {*command.options, *(name.replace("-", "_") for name in command.passed)}
 
 
-# Compile, import, compile: the same options with the same values
-
-
-def as_script(plan):
-    """The engine's commands of a plan, one after another, where each finds what the one before hands over."""
-    for stage in plan.stages:
-        for command in stage.launch.commands:
-            if command.signature is None:
-                continue
-            env = [f"{name}={shlex.quote(str(getattr(v, 'path', v)))}" for name, v in stage.launch.env.items()]
-            text = " \\\n  ".join([*env, *words(command)])
-            text = re.sub(r"\$RECIPE_OUT/(checkpoints|merged)", f"{plan.outputs}/{stage.name}/model", text)
-            yield stage, text.replace("$RECIPE_OUT", f"{plan.outputs}/{stage.name}")
-
-
-@pytest.mark.parametrize("file", [*GOLDEN, *SHIPPED], ids=lambda f: f.parent.name if f.stem == "recipe" else f.stem)
-def test_a_compiled_command_comes_back(file, tmp_path):
-    recipes = project(tmp_path)
-    for other in (*file.parent.glob("*.yaml"), *file.parent.glob("*.lock")):
-        shutil.copy(other, recipes)
-    with without_code():
-        for plan in plans(recipes / file.name).values():
-            for name, text in render(plan).items():
-                path = tmp_path / plan.pipeline / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-            comes_back(tmp_path, plan)
-
-
-def comes_back(root, plan):
-    stages, texts = zip(*as_script(plan), strict=True)
-    found = imported(root, "\n".join(texts))
-    assert isinstance(found, Imported), found
-    assert len(found.stages) == len(stages), [item.reason for item in found.left if not item.said]
-    for before, name in zip(stages, found.stages, strict=True):
-        after = found.plan.stage(name)
-        assert normalised(after.launch.commands[0]) == normalised(before.launch.commands[0])
-        assert after.launch.files == before.launch.files
-        env = {name: value for name, value in before.launch.env.items() if name not in PICTURES}
-        assert after.launch.env == env
-    surprises = [(item.raw, item.reason) for item in found.left if not item.said and "ROOT_IMAGE_DIR" not in item.raw]
-    assert surprises == []
-
-
-def normalised(command):
-    """Name → value as the engine sees it; of a place only how many there are, and which rows."""
-    signature = load(*command.signature)
-    options = {
-        name: resolve(signature, name, list(value) if isinstance(value, tuple) else value)
-        for name, value in command.options.items()
-        if not is_place(value) and name not in PLACES
-    }
-    for name, value in command.passed.items():
-        options[signature.find(name)[0].name] = resolve(signature, name, value)
-    for name in PLACES.keys() & command.options.keys():
-        value = command.options[name]
-        options[name] = [getattr(item, "suffix", "") for item in (value if isinstance(value, tuple) else (value,))]
-    return options
-
-
 # Every option of the engine
 
 
@@ -192,31 +97,6 @@ def sample(option):
         return [str(next(choice for choice in option.choices if choice is not None))]
     texts = {"bool": "true", "int": "3", "float": "0.25", "json": '{"a": 1}'}
     return [texts.get(option.type, "some text")]
-
-
-def accounted(found, given):
-    """How many options are compiled with the same value; all others must be listed by their place."""
-    assert isinstance(found, Imported)
-    command = found.plan.stage("train").launch.commands[0]
-    signature = load("ms-swift", "sft")
-    argv = shlex.split(
-        " ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', "")
-    )
-    _, arguments = for_program(argv)
-    assert [p for p in check_argv(signature, arguments) if p.severity == "error"] == []
-    compiled = read_argv(signature, arguments)
-    same = 0
-    for name, texts in given:
-        expected = read_argv(signature, [*spelled(signature.options[name], texts)])[name]
-        if compiled.get(name) == expected:
-            same += 1
-        else:
-            assert [item for item in found.left if item.option == name], (name, texts)
-    return same
-
-
-def spelled(option, texts):
-    return [f"{option.flag}={texts[0]}"] if len(texts) == 1 and texts[0].startswith("-") else [option.flag, *texts]
 
 
 def test_the_written_text_is_the_recipe_that_was_proven(tmp_path):
@@ -392,6 +272,18 @@ swift infer --model Qwen/Qwen2.5-3B-Instruct --adapters o/checkpoint-1 --val_dat
     assert any("takes all rows" in reason for _, reason in outcome(found, "val_dataset"))
     others = [item.reason for item in found.left if "another command says it" in item.reason]
     assert others == ["another command says it, and in a recipe it holds here too: `seed` of run.sh:3"]
+
+
+def test_a_launch_that_no_recipe_takes_is_left_out_alone(tmp_path):
+    """What the language refuses, and needs: a classifier of one class, between two launches that are as they should be."""
+    good = "swift sft --model Qwen/Qwen2.5-0.5B-Instruct --dataset data/{}.jsonl\n"
+    bad = good.format("b").strip() + " --task_type seq_cls --num_labels 1\n"
+    found = imported(tmp_path, good.format("a") + bad + good.format("c"))
+    assert [call.place.line for call in found.stages.values()] == [1, 3]
+    assert [item.place.line for item in found.left if item.code == "R0733"] == [2]
+    many = imported(tmp_path, "".join(good.format(f"a{number}") for number in range(70)))
+    assert len(many.stages) == 64
+    assert sum(item.code == "R0733" for item in many.left) == 6
 
 
 def test_places_are_lines_and_columns_of_the_script():

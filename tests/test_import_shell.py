@@ -13,7 +13,7 @@ import pytest
 from compiling import project, recipe
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_import import CASES, accounted, imported, source_of
+from importing import CASES, accounted, imported, source_of
 
 from compiler.importing import Imported
 from compiler.importing.script import read_script

@@ -5,7 +5,7 @@ This is where import is proven: every option of the input is in the compiled com
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
 
@@ -33,11 +33,11 @@ FILE = "recipe.yaml"
 
 
 class Unplaceable(Exception):
-    """A stage that cannot be what its call says."""
+    """Stages that cannot be what their calls say."""
 
-    def __init__(self, stage: str | None, diagnostic: Diagnostic) -> None:
+    def __init__(self, stages: set[str], diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
-        self.stage, self.diagnostic = stage, diagnostic
+        self.stages = stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ def settle(found: Calls, name: str, description: str, folder: File) -> Imported 
         try:
             plan = _agree(built)
         except Unplaceable as unplaceable:
-            wrong = built.stages.get(unplaceable.stage or "") or next(iter(built.stages.values()))
-            refused[next(i for i, call in enumerate(found.calls) if call is wrong)] = str(unplaceable)
+            wrong = [built.stages[name] for name in unplaceable.stages or built.stages]
+            numbers = (number for number, call in enumerate(found.calls) if any(call is one for one in wrong))
+            refused |= dict.fromkeys(numbers, str(unplaceable))
             continue
         left = [*found.left, *built.draft.left, *compared(built, plan)]
         return Imported(built.draft, plan, _sorted(left), built.stages)
@@ -120,9 +121,27 @@ def _take_back(built: stages.Built, errors: Sequence[Diagnostic], paths: Mapping
                 draft.refuse(path, error.message)
                 taken = True
     if not taken:
-        places = [paths.get(span.line, ()) for error in errors for span in error.spans]
-        stage = next((str(path[1]) for path in places if path[:1] == ("stages",) and len(path) > 1), None)
-        raise Unplaceable(stage, errors[0] if errors else Diagnostic("R0730", "the compiler gives no plan"))
+        places = [paths.get(span.line, ()) for error in errors for span in error.spans[:1]]
+        stages_ = {stage for path in places if len(path) > 1 for stage in _users(built, path)}
+        raise Unplaceable(stages_, errors[0] if errors else Diagnostic("R0730", "the compiler gives no plan"))
+
+
+def _users(built: stages.Built, path: Path) -> Iterator[str]:
+    """The stages of calls that a place in the recipe belongs to: their own, their model's, or that of their data."""
+    section, name = path[:2]
+    placed = built.draft.placed
+    if section == "models":
+        yield from (stage for stage, model in built.models.items() if model == name)
+    elif section == "datasets":
+        for known, entry in list(placed.items()):
+            if known[2:] == ("dataset",) and entry.value == name:
+                yield from _users(built, known)
+    elif name in built.stages:
+        yield str(name)
+    elif section == "stages":
+        for known, entry in list(placed.items()):
+            if known[0] == "stages" and known[1] in built.stages and f"{name}." in str(entry.value):
+                yield str(known[1])
 
 
 def _culprits(draft: Draft, path: Path) -> list[Path]:

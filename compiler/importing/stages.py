@@ -18,6 +18,8 @@ from schema.signature import find_model, known_model_types
 
 PLACEHOLDER = "data/train.jsonl"
 """Where data is until somebody says it."""
+MOST = 64
+"""Launches of one input: each is held against the compiler several times."""
 _MODELS = ".recipe/models/"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _DATASET = re.compile(r"(?:(HF|MS|hf|ms)::)?(.*?)(?:#(\d+))?\Z", re.DOTALL)
@@ -58,6 +60,8 @@ def build(calls: Sequence[Call], name: str, description: str, folder: Path, refu
         try:
             if number_ in refused:
                 raise LeftOut(refused[number_])
+            if number_ >= MOST:
+                raise LeftOut(f"a recipe takes the first {MOST} launches of an input")
             builder.add(call)
         except LeftOut as left_out:
             builder.draft.left.append(Left("R0733", call.place, call.raw, str(left_out)))
