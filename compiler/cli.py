@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 from schema.exits import Answer
@@ -21,6 +22,7 @@ VERBS: dict[str, str] = {
     "plan": "compiler.commands.plan",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
+    "import": "compiler.commands.import_",
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
     "lock": "runners.commands.lock",
@@ -34,7 +36,7 @@ VERBS: dict[str, str] = {
     "store": "runners.commands.store",
     "scores": "runners.commands.scores",
 }
-"""Verb → the module that has a function of that name."""
+"""Verb → the module that has a function of that name, with `_` behind it where Python keeps the word for itself."""
 
 DIRECT: dict[str, str] = {"validate": "compiler.validation", "compile": "compiler.compilation"}
 """Verbs that editors, hooks and CI call again and again → a module with `run(files)`. With nothing but files there are no
@@ -115,7 +117,8 @@ def _needed(arguments: list[str]) -> list[str]:
 
 
 def _function(verb: str) -> Callable[..., None]:
-    function: Callable[..., None] = getattr(import_module(VERBS[verb]), verb)
+    name = f"{verb}_" if iskeyword(verb) else verb
+    function: Callable[..., None] = getattr(import_module(VERBS[verb]), name)
     return function
 
 
