@@ -42,7 +42,7 @@ Sources = Annotated[
 
 
 class Optimizer(Model):
-    """The optimizer and its schedule. Defaults are ms-swift's of version 4.6."""
+    """The optimizer and its schedule. Defaults are ms-swift's of version 4.6, on every engine."""
 
     name: str = Field("adamw_torch_fused", min_length=1)
     """transformers' name of the optimizer."""
@@ -114,11 +114,32 @@ class Logging(Model):
 
 
 class EngineArgs(Model):
-    """Which engine trains, and options of it that the language has no field for."""
+    """Which engine answers, and options of it that the language has no field for."""
 
     name: Literal["ms-swift"] = "ms-swift"
     args: dict[str, JsonValue] = {}
     """Option → value, checked against the engine's recorded signature."""
+
+
+class TrainingEngine(Model):
+    """Which engine trains, and options of it that the language has no field for."""
+
+    name: Literal["ms-swift", "trl"] = "ms-swift"
+    args: dict[str, JsonValue] = {}
+    """Option → value, checked against the engine's recorded signature."""
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+_NAME_SCHEMA = {"enum": ["ms-swift", "trl"]}
+Engine = Annotated[
+    TrainingEngine,
+    Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON
+    BeforeValidator(_named, json_schema_input_type=Annotated[str, WithJsonSchema(_NAME_SCHEMA)] | TrainingEngine),
+]
+"""`engine: trl` is short for `engine: {name: trl}`."""
 
 
 DeepSpeed = Literal["zero0", "zero1", "zero2", "zero3", "zero1-offload", "zero2-offload", "zero3-offload"]
@@ -153,7 +174,7 @@ class TrainingStage(Stage):
     checkpoints: Checkpoints = default(Checkpoints)
     early_stopping: EarlyStopping | None = None
     logging: Logging = default(Logging)
-    engine: EngineArgs = default(EngineArgs)
+    engine: Engine = default(TrainingEngine)
 
     @property
     def uses(self) -> tuple[Use, ...]:
