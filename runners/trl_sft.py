@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from trl import SFTTrainer  # loads torch
 
     rows, config, given = trl_arguments.parser(trl_arguments.sft_sources()).parse_args_and_config(argv)
+    config._n_gpu = min(config.n_gpu, 1)  # one process that sees several GPUs would split its batches over them
     max_length, config.max_length = config.max_length, config.max_length if rows.too_long == "right" else None
     model, processor = load(rows, given)
     sees = has_pictures(processor)
@@ -59,8 +60,8 @@ def load(rows: RowsArguments, given: Any) -> tuple[Any, Any]:
     model = (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_pretrained(folder, **options)
     if sees:
         trl_parts.check(model)
-    limits = {"max_pixels": rows.max_pixels, "min_pixels": rows.min_pixels}
-    limits = {name: value for name, value in limits.items() if value is not None}
+    asked = {"max_pixels": rows.max_pixels, "min_pixels": rows.min_pixels}
+    limits = {name: value for name, value in asked.items() if value is not None}
     processor = AutoProcessor.from_pretrained(folder, **limits)
     _check_limits(processor, limits)
     return model, processor

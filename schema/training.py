@@ -1,9 +1,10 @@
 """What all training stages share: data, optimizer, batch, length, cadences and where the engine runs."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from schema.base import REFERENCE, Cadence, Model, Positive, Reference, default
 from schema.models import Dtype
@@ -121,19 +122,27 @@ class EngineArgs(Model):
     """Option → value, checked against the engine's recorded signature."""
 
 
+TrainerName = Literal["ms-swift", "trl"]
+
+
 class TrainingEngine(Model):
     """Which engine trains, and options of it that the language has no field for."""
 
-    name: Literal["ms-swift", "trl"] = "ms-swift"
+    name: TrainerName = "ms-swift"
     args: dict[str, JsonValue] = {}
     """Option → value, checked against the engine's recorded signature."""
 
 
 def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if value not in get_args(TrainerName):
+        help = "write " + " or ".join(f"`{name}`" for name in get_args(TrainerName))
+        raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
+    return {"name": value}
 
 
-_NAME_SCHEMA = {"enum": ["ms-swift", "trl"]}
+_NAME_SCHEMA = {"enum": [*get_args(TrainerName)]}
 Engine = Annotated[
     TrainingEngine,
     Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON

@@ -72,7 +72,6 @@ UNSAID: dict[Path, tuple[Any, ...]] = {
     ("optimizer", "vision_learning_rate"): (None,),
     ("optimizer", "aligner_learning_rate"): (None,),
     ("packing",): (False,),  # TRL packs no pictures
-    ("too_long",): ("error", "right"),
     ("early_stopping",): (None,),
 }
 """Field without an option → the values of it that need none."""
@@ -209,7 +208,7 @@ def _adapter(stage: TrainingStage) -> dict[str, Value | None]:
     """Options of the adapter; with four bits, what bitsandbytes does (QLoRA, arXiv:2305.14314)."""
     assert isinstance(stage.tuner, LoraTuner)
     bits = stage.tuner.bits
-    four = {"bnb_4bit_quant_type": "nf4", "use_bnb_nested_quant": True} if bits == 4 else {}
+    four: dict[str, Value | None] = {"bnb_4bit_quant_type": "nf4", "use_bnb_nested_quant": True} if bits == 4 else {}
     return {
         **fields(stage, LORA),
         "lora_task_type": "CAUSAL_LM",
