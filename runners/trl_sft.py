@@ -21,10 +21,12 @@ from schema.diagnostics import Diagnostic, RecipeError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors: RecipeError for rows, pictures or models that TRL cannot train with."""
-    from trl import SFTTrainer  # loads torch
+    from transformers import set_seed  # both load torch
+    from trl import SFTTrainer
 
     rows, config, given = trl_arguments.parser(trl_arguments.sft_sources()).parse_args_and_config(argv)
     config._n_gpu = min(config.n_gpu, 1)  # one process that sees several GPUs would split its batches over them
+    set_seed(config.seed)  # the trainer does so only when the adapter has its random weights
     max_length, config.max_length = config.max_length, config.max_length if rows.too_long == "right" else None
     model, processor = load(rows, given)
     sees = has_pictures(processor)

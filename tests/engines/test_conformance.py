@@ -164,7 +164,8 @@ def test_compiled_scripts_were_found(calls):
 
 
 def test_the_checker_takes_every_compiled_command(calls):
-    for call, argv in [(call, argv) for call in calls for argv in launched(call.argv)]:
+    each = [(call, argv) for call in calls for argv in launched(call.argv)]
+    for call, argv in each:
         found = for_program(argv)
         if found is None:
             assert argv[0] == "python", call
