@@ -1,6 +1,6 @@
-"""The smoke variants of every recipe, `smoke` and those whose names end so, run to their end, with the real engines, in a project of its own.
+"""The smoke variants of every recipe run to their end, with the real engines, in a project of their own.
 
-A recipe without a `smoke` variant has to be one that runs on a CPU as it is.
+They are called `smoke`, or end so. A recipe without a `smoke` variant has to be one that runs on a CPU as it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A real training, killed with -9 after a checkpoint and run again, ends with the weights of an unbroken training.
 
-The same holds of TRL. A full fine-tune is one hard case: given only `--resume_from_checkpoint`, ms-swift starts over from the base weights.
-The last checkpoint is the other: resumed there, it makes one more step.
+A full fine-tune is one hard case: given only `--resume_from_checkpoint`, ms-swift starts over from the base weights.
+The last checkpoint is the other: resumed there, an engine makes one more step.
 """
 
 from __future__ import annotations
