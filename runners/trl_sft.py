@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         train_dataset=dataset(rows.train_dataset, rows, sees),
         eval_dataset=dataset(rows.eval_dataset, rows, sees) if rows.eval_dataset else None,
         peft_config=peft,
+        callbacks=[_without_counts()],
     )
     if rows.too_long == "error":
         _refuse_longer(trainer, max_length, sees)
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def load(rows: RowsArguments, given: Any) -> tuple[Any, Any]:
     """The model, and its processor or tokenizer. Errors: RecipeError R0562 when it knows no limits of pixels."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     from trl import get_kbit_device_map, get_quantization_config
 
@@ -64,7 +65,7 @@ def load(rows: RowsArguments, given: Any) -> tuple[Any, Any]:
         trl_parts.check(model)
     asked = {"max_pixels": rows.max_pixels, "min_pixels": rows.min_pixels}
     limits = {name: value for name, value in asked.items() if value is not None}
-    processor = AutoProcessor.from_pretrained(folder, **limits)
+    processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(folder, **limits)
     _check_limits(processor, limits)
     return model, processor
 
@@ -110,6 +111,18 @@ def _adapter(model: Any, given: Any, frozen: set[trl_parts.Part]) -> Any:
     if given.lora_target_modules == trl_parts.ALL_LINEAR:
         given.lora_target_modules = trl_parts.linear_layers(model, frozen)
     return get_peft_config(given)
+
+
+def _without_counts() -> Any:
+    """Keeps TRL's count of tokens out of the curve: it begins anew at a resume, and runs are to end with equal files."""
+    from transformers import TrainerCallback
+
+    class WithoutCounts(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            for name in ("num_tokens", "eval_num_tokens"):
+                state.log_history[-1].pop(name, None)
+
+    return WithoutCounts()
 
 
 def _refuse_longer(trainer: Any, limit: int, sees: bool) -> None:
