@@ -8,6 +8,7 @@ from compiling import plans, project
 from PIL import Image
 
 from compiler.backends import accelerate, trl
+from compiler.plan import InputPath, ResumedModel
 from runners import machine, trl_arguments, trl_parts, trl_rows, trl_sft
 from schema.diagnostics import RecipeError
 from schema.hardware import Hardware
@@ -24,6 +25,7 @@ stages:
   train: {{kind: sft, engine: {engine}, model: base, data: data.train, {more}}}
   merged: {{kind: merge, adapter: train}}
 """
+FULL = RECIPE.format(engine="trl", more="tuner: {kind: full}").partition("  merged:")[0]
 TEXT = {"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "A cat."}]}
 
 
@@ -168,6 +170,13 @@ def test_the_same_fields_become_the_same_values(tmp_path):
     assert len(shared) > 45
     assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
     assert ours["warmup_ratio"] == theirs["warmup_steps"] == 0.05
+
+
+def test_all_weights_go_on_from_a_checkpoint_as_the_model(tmp_path):
+    """transformers takes a checkpoint of another form of names without a word, and keeps the base weights."""
+    (plan,) = plans(project(tmp_path, demo=FULL) / "demo.yaml").values()
+    assert isinstance(plan.stage("train").launch.commands[0].options["model_name_or_path"], ResumedModel)
+    assert isinstance(train(tmp_path / "lora").launch.commands[0].options["model_name_or_path"], InputPath)
 
 
 def test_our_own_options_are_recorded():

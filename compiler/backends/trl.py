@@ -21,6 +21,7 @@ from compiler.plan import (
     OutputPath,
     Plan,
     ResolvedModel,
+    ResumedModel,
     ResumePath,
     StagePlan,
     Value,
@@ -151,8 +152,9 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     assert isinstance(stage, TrainingStage) and model is not None and batch is not None
     recipe = plan.instance.recipe
     full = not isinstance(stage.tuner, LoraTuner)
+    model_path = InputPath("model", planned.input("model").path)
     options: dict[str, Value | None] = {
-        "model_name_or_path": InputPath("model", planned.input("model").path),
+        "model_name_or_path": ResumedModel(model_path) if full else model_path,
         **_precision(stage, model),
         "max_pixels": model.spec.max_pixels,
         "min_pixels": model.spec.min_pixels,

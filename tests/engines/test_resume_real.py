@@ -1,6 +1,6 @@
 """A real training, killed with -9 after a checkpoint and run again, ends with the weights of an unbroken training.
 
-A full fine-tune is one hard case: given only `--resume_from_checkpoint`, ms-swift starts over from the base weights.
+A full fine-tune is one hard case: given only `--resume_from_checkpoint`, either engine starts over from the base weights.
 The last checkpoint is the other: resumed there, an engine makes one more step.
 """
 

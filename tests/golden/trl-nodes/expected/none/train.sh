@@ -12,7 +12,7 @@ export CUDA_VISIBLE_DEVICES=''
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/trl-nodes/none/train.accelerate.json \
   -m runners.trl_sft \
-  --model_name_or_path .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
+  --model_name_or_path "${RECIPE_RESUME:-.recipe/models/Qwen--Qwen2.5-0.5B-Instruct}" \
   --dtype float32 \
   --bf16 false \
   --fp16 false \

@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM=false
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/trl-nodes/one/train.accelerate.json \
   -m runners.trl_sft \
-  --model_name_or_path .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
+  --model_name_or_path "${RECIPE_RESUME:-.recipe/models/Qwen--Qwen2.5-0.5B-Instruct}" \
   --dtype bfloat16 \
   --bf16 true \
   --fp16 false \
