@@ -21,6 +21,9 @@ class RowsArguments:
     image_folder: str | None = field(default=None, metadata={"help": "where the paths of pictures begin"})
     max_pixels: int | None = field(default=None, metadata={"help": "pictures are scaled down to so many pixels"})
     min_pixels: int | None = field(default=None, metadata={"help": "pictures are scaled up to so many pixels"})
+    processor: str | None = field(
+        default=None, metadata={"help": "the folder of the processor, where it is not the model's"}
+    )
     too_long: str = field(
         default="error", metadata={"help": "an example beyond max_length ends the run, or is cut", "choices": TOO_LONG}
     )

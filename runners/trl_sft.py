@@ -65,7 +65,7 @@ def load(rows: RowsArguments, given: Any) -> tuple[Any, Any]:
         trl_parts.check(model)
     asked = {"max_pixels": rows.max_pixels, "min_pixels": rows.min_pixels}
     limits = {name: value for name, value in asked.items() if value is not None}
-    processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(folder, **limits)
+    processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(rows.processor or folder, **limits)
     _check_limits(processor, limits)
     return model, processor
 

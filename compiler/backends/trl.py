@@ -155,6 +155,7 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     model_path = InputPath("model", planned.input("model").path)
     options: dict[str, Value | None] = {
         "model_name_or_path": ResumedModel(model_path) if full else model_path,
+        "processor": model_path,  # a checkpoint's own is written anew in another order
         **_precision(stage, model),
         "max_pixels": model.spec.max_pixels,
         "min_pixels": model.spec.min_pixels,

@@ -13,6 +13,7 @@ export CUDA_VISIBLE_DEVICES=''
   --config_file pipelines/animals-lora/trl-smoke/train.accelerate.json \
   -m runners.trl_sft \
   --model_name_or_path .recipe/models/tiny--qwen2-vl \
+  --processor .recipe/models/tiny--qwen2-vl \
   --dtype float32 \
   --bf16 false \
   --fp16 false \

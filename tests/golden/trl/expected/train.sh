@@ -13,6 +13,7 @@ export TOKENIZERS_PARALLELISM=false
   --deepspeed_config_file pipelines/trl/train.deepspeed.json \
   -m runners.trl_sft \
   --model_name_or_path .recipe/models/Qwen--Qwen2-VL-2B-Instruct \
+  --processor .recipe/models/Qwen--Qwen2-VL-2B-Instruct \
   --dtype bfloat16 \
   --bf16 true \
   --fp16 false \

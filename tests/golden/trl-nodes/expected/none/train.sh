@@ -13,6 +13,7 @@ export CUDA_VISIBLE_DEVICES=''
   --config_file pipelines/trl-nodes/none/train.accelerate.json \
   -m runners.trl_sft \
   --model_name_or_path "${RECIPE_RESUME:-.recipe/models/Qwen--Qwen2.5-0.5B-Instruct}" \
+  --processor .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
   --dtype float32 \
   --bf16 false \
   --fp16 false \

@@ -12,6 +12,7 @@ export TOKENIZERS_PARALLELISM=false
   --config_file pipelines/trl-nodes/one/train.accelerate.json \
   -m runners.trl_sft \
   --model_name_or_path "${RECIPE_RESUME:-.recipe/models/Qwen--Qwen2.5-0.5B-Instruct}" \
+  --processor .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
   --dtype bfloat16 \
   --bf16 true \
   --fp16 false \

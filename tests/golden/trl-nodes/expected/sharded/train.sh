@@ -19,6 +19,7 @@ export TOKENIZERS_PARALLELISM=false
   --main_process_port "$MASTER_PORT" \
   -m runners.trl_sft \
   --model_name_or_path "${RECIPE_RESUME:-.recipe/models/Qwen--Qwen2.5-0.5B-Instruct}" \
+  --processor .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
   --dtype bfloat16 \
   --bf16 true \
   --fp16 false \
