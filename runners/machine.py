@@ -36,7 +36,7 @@ def environment(machine: Machine, identity: Mapping[str, Any]) -> dict[str, str]
     Threads and hash seed are fixed, because they change the last bits of a result; machine.yaml may say otherwise.
     """
     fixed = _without_ambient(os.environ)
-    if _number(identity, "NNODES") > 1:
+    if _nodes(identity) > 1:
         fixed |= {name: os.environ[name] for name in RENDEZVOUS if name in os.environ}
     fixed["OMP_NUM_THREADS"] = str(_threads(identity))
     fixed["PYTHONHASHSEED"] = "0"
@@ -56,7 +56,21 @@ def _without_ambient(ambient: Mapping[str, str]) -> dict[str, str]:
 
 def processes(identity: Mapping[str, Any]) -> int:
     """How many processes the launch trains with, on this node and the others."""
+    launched = _accelerate(identity)
+    if launched is not None:
+        return int(launched["num_processes"])
     return _number(identity, "NPROC_PER_NODE") * _number(identity, "NNODES")
+
+
+def _nodes(identity: Mapping[str, Any]) -> int:
+    launched = _accelerate(identity)
+    return int(launched["num_machines"]) if launched is not None else _number(identity, "NNODES")
+
+
+def _accelerate(identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The configuration of the launch, where accelerate starts the processes and not the engine itself."""
+    found: Mapping[str, Any] | None = identity.get("files", {}).get("accelerate")
+    return found
 
 
 def _number(identity: Mapping[str, Any], name: str) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.importing import Imported, import_text
@@ -25,7 +26,7 @@ def imported(root, text, name="imported", file="run.sh"):
 def accounted(found, given):
     """How many options are compiled with the same value; all others must be listed by their place."""
     assert isinstance(found, Imported)
-    command = found.plan.stage("train").launch.commands[0]
+    command = replace(found.plan.stage("train").launch.commands[0], watch={})  # those options are ours
     signature = load("ms-swift", "sft")
     argv = shlex.split(
         " ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', "")

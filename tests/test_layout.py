@@ -29,9 +29,7 @@ HEAVY = [
     *["torch", "torchvision", "transformers", "trl", "tensorboard"],
     *["numpy", "pandas", "PIL", "pyarrow", "scipy", "sklearn"],
 ]
-LONG = {
-    "compiler/backends/ms_swift.py": "the tables of three commands and of their defaults",
-}
+LONG: dict[str, str] = {}
 """Files of more than 400 lines, with the reason."""
 SURFACE = ROOT / "tests" / "surface.json"
 

@@ -6,10 +6,10 @@ the default of schema version 1, so that another release of the engine with othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from compiler.backends.deepspeed import config as deepspeed_config
+from compiler.backends.fields import LONG, cadence, fields, picture_folder, without_nulls
 from compiler.plan import (
     Command,
     FilePath,
@@ -27,7 +27,7 @@ from compiler.plan import (
 from compiler.render.root import PLUGIN
 from schema.base import steps_of
 from schema.hardware import Hardware
-from schema.stages import Classify, Merge, Predict, Prepare
+from schema.stages import Classify, Merge, Predict
 from schema.training import Source, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -157,9 +157,6 @@ EXPORT_DEFAULTS: dict[str, Value] = {
 PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 1}
 """How examples share a sequence."""
 
-LONG = 1_000_000_000
-"""A cadence in steps that no run reaches: ms-swift saves at the end of training all the same."""
-
 WATCH = {"external_plugins": (PLUGIN,), "callbacks": ("recipe",)}
 """Has the trainer's own settings compared with the plan before its first step: `runners.watch`."""
 
@@ -178,10 +175,10 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         **_identity_of(model, stage),
         **_precision(stage, model),
         "tuner_type": "full" if full else "lora",
-        **({} if full else _fields(stage, LORA)),
+        **({} if full else fields(stage, LORA)),
         **_quantisation(stage, model),
         **_data(planned, stage),
-        **_fields(stage, TRAINING),
+        **fields(stage, TRAINING),
         **(PACKING if stage.packing else {}),
         "truncation_strategy": "delete" if stage.too_long == "error" else stage.too_long,
         "learning_rate": stage.optimizer.learning_rate or (1e-5 if full else 1e-4),
@@ -196,7 +193,9 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         "output_dir": OutputPath("checkpoints"),
         "resume_from_checkpoint": ResumePath(),
     }
-    train = Command(("swift", "sft"), _given(options), (ENGINE, "sft"), stage.engine.args, WATCH, True, TRAINING | LORA)
+    train = Command(
+        ("swift", "sft"), without_nulls(options), (ENGINE, "sft"), stage.engine.args, WATCH, True, TRAINING | LORA
+    )
     collect = Command(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
@@ -226,7 +225,7 @@ def merge(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         **EXPORT_DEFAULTS,
         "output_dir": OutputPath("merged"),
     }
-    export = Command(("swift", "export"), _given(options), (ENGINE, "export"))
+    export = Command(("swift", "export"), without_nulls(options), (ENGINE, "export"))
     collect = Command(
         ("python", "-m", "runners.collect", "model"), {"from": OutputPath("merged"), "to": OutputPath("result")}
     )
@@ -266,7 +265,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         **INFER_DEFAULTS,
         "result_path": OutputPath("raw.jsonl"),
     }
-    infer = Command(("swift", "infer"), _given(options), (ENGINE, "infer"), stage.engine.args)
+    infer = Command(("swift", "infer"), without_nulls(options), (ENGINE, "infer"), stage.engine.args)
     collect = Command(
         ("python", "-m", "runners.collect", "predictions"),
         {
@@ -282,21 +281,6 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         env["NPROC_PER_NODE"] = str(recipe.hardware.gpus)
     launch = Launch((infer, collect), env, runners=("runners.collect",))
     return launch, (Output("predictions.jsonl"),)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Value]:
-    """The options that have a value: a null or an empty list cannot be written on ms-swift's command line."""
-    return {name: value for name, value in options.items() if value is not None and value != ()}
-
-
-def _fields(stage: TrainingStage, table: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
-    return {option: _value(stage, path) for option, path in table.items()}
-
-
-def _value(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part] if isinstance(part, int) else getattr(value, part)
-    return value
 
 
 def _identity_of(model: ResolvedModel, trained: object) -> dict[str, Value | None]:
@@ -359,18 +343,12 @@ def _cadences(stage: TrainingStage) -> dict[str, Value | None]:
     evaluates = stage.evaluation.data is not None
     early = stage.early_stopping
     return {
-        **_cadence("save", stage.checkpoints.every),
-        **(_cadence("eval", stage.evaluation.every) if evaluates else {"eval_strategy": "no"}),
+        **cadence("save", stage.checkpoints.every),
+        **(cadence("eval", stage.evaluation.every) if evaluates else {"eval_strategy": "no"}),
         "metric_for_best_model": stage.checkpoints.metric if evaluates else None,
         "greater_is_better": stage.checkpoints.higher_is_better if evaluates else None,
         "early_stop_interval": early.patience if early else None,
     }
-
-
-def _cadence(what: str, every: str) -> dict[str, Value | None]:
-    if every == "epoch":
-        return {f"{what}_strategy": "epoch"}
-    return {f"{what}_strategy": "steps", f"{what}_steps": steps_of(every) or LONG}
 
 
 def _hardware(plan: Plan, planned: StagePlan, stage: TrainingStage) -> dict[str, Value | None]:
@@ -398,20 +376,10 @@ def _env(plan: Plan, planned: StagePlan, model: ResolvedModel) -> dict[str, str 
     for name, pixels in (("MAX_PIXELS", model.spec.max_pixels), ("MIN_PIXELS", model.spec.min_pixels)):
         if pixels is not None:
             env[name] = str(pixels)
-    folder = _picture_folder(plan, planned)
+    folder = picture_folder(plan, planned)
     if folder is not None:
         env["ROOT_IMAGE_DIR"] = folder
     return env
-
-
-def _picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:
-    """The folder in which the data's own pictures stand; files of the project need none."""
-    recipe = plan.instance.recipe
-    for given in (*planned.inputs_like("data"), *planned.inputs_like("validation")):
-        source = recipe.stages.get(given.stage or "")
-        if isinstance(source, Prepare) and recipe.datasets[source.dataset].draws:
-            return InputPath(given.role, f"{plan.outputs}/{given.stage}")
-    return None
 
 
 def _launcher(hardware: Hardware, stage: TrainingStage) -> dict[str, str | InputPath]:

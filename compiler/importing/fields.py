@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from compiler.backends.deepspeed import config as deepspeed_config
-from compiler.backends.ms_swift import LONG, LORA, TRAINING
+from compiler.backends.fields import LONG
+from compiler.backends.ms_swift import LORA, TRAINING
 from compiler.importing.calls import Call
 from compiler.importing.draft import Draft, Path, number
 from compiler.importing.files import find_file, read_json

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from compiler.backends.ms_swift import WATCH
 from compiler.importing.left import Given, Left
 from compiler.importing.script import Text
 from schema.diagnostics import Span
@@ -112,7 +114,11 @@ def read_options(
             place += 1
             continue
         option, place = _option(words, place, signature, meaning)
-        given.append(option)
+        others = tuple(value for value in option.values if value not in WATCH.get(option.name, ()))
+        if option.values and not others:
+            left.append(option.left("every compiled training is watched", "R0735"))
+        else:
+            given.append(replace(option, values=others))
     return *_last_wins(given, left), place
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,19 @@ def check(plan: Plan) -> Plan:
     found = [
         diagnostic
         for stage in plan.stages
-        for command in stage.launch.commands
+        for command in with_launchers(stage.launch.commands)
         if command.signature is not None
         for diagnostic in _check(plan, stage, command, load(*command.signature))
     ]
     return replace(plan, diagnostics=(*plan.diagnostics, *found))
+
+
+def with_launchers(commands: Iterable[Command]) -> Iterator[Command]:
+    """The commands, each with what starts it in front of it."""
+    for command in commands:
+        if command.launcher is not None:
+            yield command.launcher
+        yield command
 
 
 def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature) -> Iterator[Diagnostic]:

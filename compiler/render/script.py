@@ -19,6 +19,7 @@ from compiler.plan import (
     Scalar,
     StagePlan,
     Value,
+    Variable,
 )
 from schema.signature import Signature, arguments, load, resolve
 
@@ -59,7 +60,11 @@ def _looks_expanded(body: str) -> bool:
 
 def words(command: Command) -> Iterator[str]:
     """The command as words of a shell, quoted; an option and its values share a word list."""
-    yield shlex.join(command.program)
+    if command.launcher is None:
+        yield shlex.join(command.program)
+    else:
+        yield from words(command.launcher)
+        yield shlex.join(command.program[1:])
     for name, value in command.options.items():
         yield _option(name, value)
     if (command.passed or command.watch) and command.signature:
@@ -109,6 +114,8 @@ def _word(value: Scalar | Place) -> str:
             return shlex.quote(path)
         case OutputPath(path):
             return f'"$RECIPE_OUT/{path}"'
+        case Variable(name):
+            return f'"${name}"'
         case ResumedModel(model):
             # No way of quoting there suits every shell and character.
             return f'"${{RECIPE_RESUME:-{model.path if _bare(model.path) else "$model"}}}"'
