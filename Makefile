@@ -13,7 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 12
 
-setup: .venv/engines ## install everything that compiles and trains into .venv
+setup: .venv/engines ## install everything that compiles and trains into .venv, and register the merge driver of dvc.lock
+	@$(BIN)/recipe setup || true
 
 quickstart: .venv/engines ## train, predict and score a tiny model on a CPU, and show the scores
 	$(BIN)/recipe compile recipes/quickstart.yaml

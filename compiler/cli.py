@@ -7,7 +7,10 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
+
+from schema.exits import Answer
 
 VERBS: dict[str, str] = {
     "validate": "compiler.commands.validate",
@@ -15,17 +18,25 @@ VERBS: dict[str, str] = {
     "show": "compiler.commands.show",
     "hash": "compiler.commands.hash",
     "diff": "compiler.commands.diff",
+    "migrate": "compiler.commands.migrate",
+    "plan": "compiler.commands.plan",
     "ls": "compiler.commands.ls",
     "new": "compiler.commands.new",
+    "import": "compiler.commands.import_",
     "explain": "compiler.commands.explain",
     "schema": "compiler.commands.schema",
     "lock": "runners.commands.lock",
+    "mv": "compiler.commands.mv",
+    "setup": "compiler.commands.setup",
     "run": "runners.commands.run",
     "runs": "runners.commands.runs",
+    "verify": "runners.commands.verify",
+    "card": "runners.commands.card",
     "fetch": "runners.commands.fetch",
+    "store": "runners.commands.store",
     "scores": "runners.commands.scores",
 }
-"""Verb → the module that has a function of that name."""
+"""Verb → the module that has a function of that name, with `_` behind it where Python keeps the word for itself."""
 
 DIRECT: dict[str, str] = {"validate": "compiler.validation", "compile": "compiler.compilation"}
 """Verbs that editors, hooks and CI call again and again → a module with `run(files)`. With nothing but files there are no
@@ -34,12 +45,27 @@ options to parse, and an eighth of the time is saved."""
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "exec": ("runners.exec",),
     "check": ("compiler.commands.check", "runners.link"),
+    "merge-lock": ("compiler.commands.merge_lock",),
 }
-"""What compiled pipelines call, hidden from people: verb → modules with `main(argv)`, one after another while all is well."""
+"""What compiled pipelines and git call, hidden from people: verb → modules with `main(argv)`, one after another while all is
+well."""
+
+
+DETAILED = "--detailed-exitcode"
+"""The option with which `recipe diff` ends as terraform does: 2 says that there are differences, so that errors are 1."""
 
 
 def main() -> None:
     """The entry point of `recipe` and of `python -m compiler`."""
+    try:
+        _main()
+    except SystemExit as ended:
+        if sys.argv[1:2] == ["diff"] and DETAILED in sys.argv and ended.code == 2 and not isinstance(ended, Answer):
+            sys.exit(1)
+        raise
+
+
+def _main() -> None:
     try:
         sys.exit(_run(sys.argv[1:]))
     except BrokenPipeError:
@@ -91,7 +117,8 @@ def _needed(arguments: list[str]) -> list[str]:
 
 
 def _function(verb: str) -> Callable[..., None]:
-    function: Callable[..., None] = getattr(import_module(VERBS[verb]), verb)
+    name = f"{verb}_" if iskeyword(verb) else verb
+    function: Callable[..., None] = getattr(import_module(VERBS[verb]), name)
     return function
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
-from compiler.render.root import EXEC, EXEC_NAME
+from compiler.render.root import ROOT_FILES
 from compiler.write import (
     abandoned,
     clash,
@@ -96,8 +96,8 @@ def find_stale(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagn
     """The pipelines whose files are not what their recipe compiles to."""
     _refuse_clash(place, loaded, plans)
     help = f"recipe changed, run `recipe compile {loaded.file}`"
-    if differences(place / "pipelines", {EXEC_NAME: EXEC}):
-        yield Diagnostic("R0405", f"pipelines/{EXEC_NAME} is stale", f"run `recipe compile {loaded.file}`")
+    for name in differences(place / "pipelines", ROOT_FILES):
+        yield Diagnostic("R0405", f"pipelines/{name} is stale", f"run `recipe compile {loaded.file}`")
     for plan in plans:
         changed = differences(place / plan.pipeline, render(plan))
         if changed:
@@ -111,7 +111,8 @@ def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnosti
     _refuse_clash(place, loaded, plans)
     try:
         remove_leftovers(place / "pipelines")
-        replace_file(place / "pipelines" / EXEC_NAME, EXEC)
+        for name, text in ROOT_FILES.items():
+            replace_file(place / "pipelines" / name, text)
         for plan in plans:
             files = render(plan)
             changed = write(place / plan.pipeline, files)

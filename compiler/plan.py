@@ -55,7 +55,14 @@ class ResumePath:
     """The checkpoint to go on from; the option is left out when there is none."""
 
 
-Place = InputPath | OutputPath | FilePath | ResumedModel | ResumePath
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What the cluster says in an environment variable, such as which of several machines this is."""
+
+    name: str
+
+
+Place = InputPath | OutputPath | FilePath | ResumedModel | ResumePath | Variable
 Scalar = str | int | float | bool
 Value = Scalar | Place | tuple[Scalar | Place, ...]
 
@@ -70,10 +77,14 @@ class Command:
     """Engine and command of the recorded signature that the options are checked against."""
     passed: Mapping[str, Json] = field(default_factory=dict)
     """Options that the recipe passes through under `engine.args`, as they are written there."""
+    watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """List options that only watch, on top of what is passed: part of the script, and not of the stage's identity."""
     trains: bool = False
     """Left out when a run that was cut had finished its training: an engine that resumes at the end goes a step too far."""
     fields: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
     """Option → the field of the stage that it comes from, for errors."""
+    launcher: Command | None = None
+    """What starts the program in several processes; it starts Python itself, so `python` is not written behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,12 @@ import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from compiler import dvclock
 from compiler.render import MANIFEST
-from compiler.render.dvc import to_yaml
 
-LOCK = "dvc.lock"
+LOCK = dvclock.NAME
 """Where DVC records what it has run, beside the `dvc.yaml`."""
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -116,22 +112,18 @@ def abandoned(root: Path, recipe: str, pipelines: list[str]) -> list[str]:
 
 
 def prune_lock(folder: Path, stages: Collection[str]) -> list[str]:
-    """Take entries of stages that are gone out of DVC's record of what ran, where there is one; their names."""
-    recorded = _record(folder / LOCK)
-    gone = [name for name in recorded.get("stages", {}) if name not in stages]
-    if gone:
-        kept = {name: entry for name, entry in recorded["stages"].items() if name not in gone}
-        replace_file(folder / LOCK, to_yaml({**recorded, "stages": kept}))
-    return gone
+    """Take entries of stages that are gone out of DVC's record of what ran, where there is one; their names.
 
-
-def _record(path: Path) -> dict[str, Any]:
-    """What DVC has recorded; nothing where there is no record, or one that DVC itself has to complain about."""
+    A record that is none is left for DVC to complain about.
+    """
     try:
-        recorded = yaml.load(_read(path) or b"", Loader=_Loader)
-    except yaml.YAMLError:
-        return {}
-    return recorded if isinstance(recorded, dict) and isinstance(recorded.get("stages"), dict) else {}
+        recorded = dvclock.parse((_read(folder / LOCK) or b"").decode())
+    except ValueError:
+        return []
+    gone = [name for name in recorded.stages if name not in stages]
+    if gone:
+        replace_file(folder / LOCK, recorded.only(stages).text())
+    return gone
 
 
 def remove_pipeline(folder: Path) -> None:

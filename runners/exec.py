@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runners import checkpoints, compiled, failures, handover, machine, processes, records, supervise, work
+from runners import checkpoints, compiled, failures, handover, machine, processes, records, supervise, trainer, work
 from runners.compiled import OtherVersion, Stage
 from runners.handover import Seal
 from runners.locks import Lock, held
@@ -57,30 +57,31 @@ def run(stage: Stage, force: bool, control: Control) -> None:
     compiled.check_files(stage)
     compiled.check_code(stage)
     here = load_machine(stage.root)
-    others = _other_versions(stage, here)
+    others = other_versions(stage, here)
     machine.link_data(stage.root, here)
     folder = stage.root / ".recipe" / "checkpoints" / stage.key
     lock_file = stage.root / ".recipe" / "locks" / f"{stage.key}.lock"
-    with held(lock_file, stage.title, control.check, lambda run: _end_leftovers(folder, run)) as lock:
-        _end_leftovers(folder)
+    with held(lock_file, stage.title, control.check, lambda run: end_leftovers(folder, run)) as lock:
+        end_leftovers(folder)
         _fetch_missing(stage, control)
-        inputs = _inputs(stage, control)
-        _check_pins(stage, inputs)
-        action = work.action(stage.identity, inputs)
+        read = inputs(stage, control)
+        _check_pins(stage, read)
+        action = work.action(stage.identity, read)
         out = stage.root / stage.out
         remove(out / records.NAME)
         work.open_folder(folder, action, keep=not force, say=say)
         seal = handover.sealed(folder, stage.outs, action)
         if seal is None:
-            seal = _launch(stage, here, others, folder, action, lock, control)
+            log = stage.root / records.log_path(stage)
+            seal = launch(stage, here, others, folder, action, lock, control, log)
         handover.hand_over(folder / "result", out, stage.outs)
         _keep_tracked(stage, folder)
         remove(folder / "checkpoints")
-        write_json(out / records.NAME, records.record(stage, inputs, seal))
+        write_json(out / records.NAME, records.record(stage, read, seal))
         work.discard(folder)
 
 
-def _other_versions(stage: Stage, here: Machine) -> tuple[OtherVersion, ...]:
+def other_versions(stage: Stage, here: Machine) -> tuple[OtherVersion, ...]:
     others = compiled.check_toolchain(stage, here.allow_other_versions)
     if others:
         listed = "; ".join(map(str, others))
@@ -88,7 +89,7 @@ def _other_versions(stage: Stage, here: Machine) -> tuple[OtherVersion, ...]:
     return others
 
 
-def _end_leftovers(folder: Path, run: str = "") -> None:
+def end_leftovers(folder: Path, run: str = "") -> None:
     """End who carries the mark of a run that is dead: of the one named, or, when we hold the lock, of any before us."""
     group = processes.Group(_mark(folder, run))
     ended = processes.end(group.members, supervise.grace_seconds())
@@ -108,10 +109,11 @@ def _fetch_missing(stage: Stage, control: Control) -> None:
     if wanted:
         from runners import fetch  # only a first run needs it
 
-        fetch.ensure(stage.root, fetch.downloads(wanted), control.check)
+        lock = fetch.locked(stage.root, stage.recipe_file)
+        fetch.ensure(stage.root, fetch.downloads(wanted, lock), control.check)
 
 
-def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:
+def inputs(stage: Stage, control: Control) -> dict[str, Digest]:
     """The digest of each input, by role. Errors: RecipeError that names those that are missing."""
     missing = [path for path in stage.inputs.values() if not (stage.root / path).exists()]
     if missing:
@@ -120,17 +122,27 @@ def _inputs(stage: Stage, control: Control) -> dict[str, Digest]:
     return {role: Remembered(cache, stage.root / path, control.check).digest() for role, path in stage.inputs.items()}
 
 
-def _check_pins(stage: Stage, inputs: Mapping[str, Digest]) -> None:
+def _check_pins(stage: Stage, read: Mapping[str, Digest]) -> None:
     """What the stage reads has the bytes that the lock names. Errors: RecipeError with each input that has others."""
-    wrong = [role for role, sha256 in stage.pins.items() if inputs[role].sha256 != sha256]
+    wrong = [role for role, sha256 in stage.pins.items() if read[role].sha256 != sha256]
     if wrong:
-        raise RecipeError([failures.other_bytes(stage, role, inputs[role].sha256) for role in wrong])
+        raise RecipeError([failures.other_bytes(stage, role, read[role].sha256) for role in wrong])
 
 
-def _launch(
-    stage: Stage, here: Machine, others: Sequence[OtherVersion], folder: Path, action: str, lock: Lock, control: Control
+def launch(
+    stage: Stage,
+    here: Machine,
+    others: Sequence[OtherVersion],
+    folder: Path,
+    action: str,
+    lock: Lock,
+    control: Control,
+    log: Path,
 ) -> Seal:
-    """Run the script and seal what it wrote. Errors: RecipeError when it fails or its result is not as declared."""
+    """Run the script in a work folder and seal what it wrote there.
+
+    Errors: RecipeError when it fails, its result is not as declared, or its trainer does not hold what was planned.
+    """
     resume = _resume(stage, folder)
     resumed_from = work.resumes(folder, checkpoints.step_of(resume) if resume else None)
     environment = machine.environment(here, stage.identity) | {
@@ -139,8 +151,9 @@ def _launch(
         TRAINED: "1" if resume and checkpoints.is_final(resume) else "",
         processes.MARK: _mark(folder, lock.run),
     }
-    begun = records.begin(stage, machine.threads(stage.identity, environment), others)
-    log = stage.root / records.log_path(stage)
+    begun = records.begin(stage, environment, others)
+    if not environment[TRAINED]:
+        trainer.forget(folder)
     _fresh(folder, log, keep_log=resume is not None)
     begin = log.stat().st_size
     control.check()
@@ -156,11 +169,26 @@ def _launch(
         ),
         control,
     )
+    report = _watched(stage, folder, code)
     if code != 0:
         raise RecipeError([_failed(stage, code, log, begin)])
     handover.check(folder / "result", stage.outs, stage.root)
     _unchanged(stage, folder, action, control)
-    return handover.seal(folder, stage.outs, action, records.finish(begun, resumed_from))
+    return handover.seal(folder, stage.outs, action, records.finish(begun, resumed_from, report))
+
+
+def _watched(stage: Stage, folder: Path, code: int) -> trainer.Report | None:
+    """What the trainer told of its settings. Errors: RecipeError when they are not as planned, or it is not known."""
+    report = trainer.read(folder)
+    if report is not None:
+        trainer.refuse(stage, report)
+        if report.after and code == 0:
+            say(
+                f"{stage.title}: after its last step the trainer held other values. {'; '.join(map(str, report.after))}"
+            )
+    elif code == 0 and trainer.expected(stage):
+        raise trainer.silent(stage)
+    return report
 
 
 def _resume(stage: Stage, folder: Path) -> Path | None:
@@ -211,7 +239,7 @@ def _failed(stage: Stage, code: int, log: Path, begin: int) -> Diagnostic:
 def _unchanged(stage: Stage, folder: Path, action: str, control: Control) -> None:
     """What was compiled or read is still the same, or DVC would file the result under what it does not come from."""
     again = compiled.load(stage.folder / stage.name)
-    if again.key != stage.key or work.action(again.identity, _inputs(stage, control)) != action:
+    if again.key != stage.key or work.action(again.identity, inputs(stage, control)) != action:
         work.discard(folder)  # who knows what it comes from
         message = f"the inputs or the compiled files of {stage.title} changed while it ran: nothing was handed over"
         raise RecipeError([Diagnostic("R0511", message, help="leave them alone during a run; run it again")])

@@ -15,7 +15,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,25 @@ from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json, remove, sync, write_json
 
 SEAL = "finished.json"
-FORMAT = 1
+FORMAT = 2
 # Small text files are searched for the project's absolute path; weights and pictures are not.
 TEXT_SUFFIXES = {
     ".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".html", ".yaml", ".yml", ".jinja", ".svg", ".toml", ".py", ".sh",
 }  # fmt: skip
+MAX_LISTED_FILES = 10_000
 MAX_SEARCHED_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Finished work: the action it belongs to, the digest of each out, and the run record's facts about the run."""
+    """Finished work: the action it belongs to, the digest of each out, and the run record's facts about the run.
+
+    `files` has the sha256 of each file below the outs, empty when they are too many to list.
+    """
 
     action: str
     outputs: dict[str, dict[str, Any]]
+    files: dict[str, str]
     run: dict[str, Any]
 
 
@@ -109,14 +114,17 @@ def _mentions(path: Path, places: set[bytes]) -> bool:
 def seal(work: Path, outs: Sequence[str], action: str, run: dict[str, Any]) -> Seal:
     """Have the results on the disk, then say so."""
     result = work / "result"
-    outputs = {name: digests.of_path(result / name, _digest_on_disk).as_json() for name in outs}
-    write_json(work / SEAL, {"format": FORMAT, "action": action, "outputs": outputs, "run": run})
-    return Seal(action, outputs, run)
+    files: dict[str, str] = {}
 
+    def on_disk(path: Path) -> str:
+        sync(path)
+        files[path.relative_to(result).as_posix()] = digests.of_file(path)
+        return files[path.relative_to(result).as_posix()]
 
-def _digest_on_disk(path: Path) -> str:
-    sync(path)
-    return digests.of_file(path)
+    outputs = {name: digests.of_path(result / name, on_disk).as_json() for name in outs}
+    sealed = Seal(action, outputs, files if len(files) <= MAX_LISTED_FILES else {}, run)
+    write_json(work / SEAL, {"format": FORMAT, **asdict(sealed)})
+    return sealed
 
 
 def sealed(work: Path, outs: Sequence[str], action: str) -> Seal | None:
@@ -129,7 +137,7 @@ def sealed(work: Path, outs: Sequence[str], action: str) -> Seal | None:
         whole = all(digests.of_path(work / "result" / name).as_json() == outputs.get(name) for name in outs)
     except OSError:
         return None
-    return Seal(action, outputs, document["run"]) if whole else None
+    return Seal(action, outputs, document["files"], document["run"]) if whole else None
 
 
 def hand_over(result: Path, out: Path, outs: Sequence[str]) -> None:

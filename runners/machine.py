@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from schema.diagnostics import Diagnostic, RecipeError
-from schema.machine import Machine
+from schema.machine import Machine, place_of
 
 # Read by an engine and able to change a result without a trace in the stage's identity: only the script or machine.yaml
 # may set them. PYTHONDONTWRITEBYTECODE would only make engines start slowly.
@@ -36,7 +36,7 @@ def environment(machine: Machine, identity: Mapping[str, Any]) -> dict[str, str]
     Threads and hash seed are fixed, because they change the last bits of a result; machine.yaml may say otherwise.
     """
     fixed = _without_ambient(os.environ)
-    if _number(identity, "NNODES") > 1:
+    if _nodes(identity) > 1:
         fixed |= {name: os.environ[name] for name in RENDEZVOUS if name in os.environ}
     fixed["OMP_NUM_THREADS"] = str(_threads(identity))
     fixed["PYTHONHASHSEED"] = "0"
@@ -56,7 +56,21 @@ def _without_ambient(ambient: Mapping[str, str]) -> dict[str, str]:
 
 def processes(identity: Mapping[str, Any]) -> int:
     """How many processes the launch trains with, on this node and the others."""
+    launched = _accelerate(identity)
+    if launched is not None:
+        return int(launched["num_processes"])
     return _number(identity, "NPROC_PER_NODE") * _number(identity, "NNODES")
+
+
+def _nodes(identity: Mapping[str, Any]) -> int:
+    launched = _accelerate(identity)
+    return int(launched["num_machines"]) if launched is not None else _number(identity, "NNODES")
+
+
+def _accelerate(identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The configuration of the launch, where accelerate starts the processes and not the engine itself."""
+    found: Mapping[str, Any] | None = identity.get("files", {}).get("accelerate")
+    return found
 
 
 def _number(identity: Mapping[str, Any], name: str) -> int:
@@ -91,11 +105,7 @@ def link_data(root: Path, machine: Machine) -> list[str]:
     found = [problem for path, place in machine.data.items() if (problem := _problem(root, path, place))]
     if found:
         raise RecipeError(found)
-    return [path for path, place in machine.data.items() if _link(root / path, _place(root, place))]
-
-
-def _place(root: Path, place: str) -> Path:
-    return root / Path(place).expanduser()
+    return [path for path, place in machine.data.items() if _link(root / path, place_of(root, place))]
 
 
 def _problem(root: Path, path: str, place: str) -> Diagnostic | None:
@@ -103,7 +113,7 @@ def _problem(root: Path, path: str, place: str) -> Diagnostic | None:
     if not parts or ".." in parts or PurePosixPath(path).is_absolute():
         message = f"machine.yaml maps `{path}`, which is not a path inside the project"
         return Diagnostic("R0506", message, help="write the path as the recipe has it, for example `data/animals`")
-    if not _place(root, place).exists():
+    if not place_of(root, place).exists():
         message = f"machine.yaml maps `{path}` to {place}, which does not exist"
         return Diagnostic("R0506", message, help="correct the place, or mount the disk it lies on")
     return None

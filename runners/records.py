@@ -15,20 +15,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runners import machine
 from runners.compiled import OtherVersion, Stage, installed
 from runners.handover import Seal
+from runners.launched import launched
+from runners.trainer import Report
 from schema.components import components
 from schema.digests import Digest
 
 FORMAT_VERSION = 1
 NAME = "run.json"
 ASK_SECONDS = 20.0
+GPU = ("name", "memory", "driver")
 
 
-def begin(stage: Stage, threads: int, others: Sequence[OtherVersion]) -> dict[str, Any]:
-    """What is known before the launch: the time, the machine, the packages and the state of the repository."""
+def begin(stage: Stage, environment: Mapping[str, str], others: Sequence[OtherVersion]) -> dict[str, Any]:
+    """What is known before the launch: the time, commands, the machine, the packages, the state of the repository."""
+    threads = machine.threads(stage.identity, environment)
     return {
         "started": now(),
+        **launched(stage, environment),
         "machine": _machine(threads),
         "packages": _packages(stage),
         "other_versions": list(map(str, others)),
@@ -36,11 +42,15 @@ def begin(stage: Stage, threads: int, others: Sequence[OtherVersion]) -> dict[st
     }
 
 
-def finish(begun: Mapping[str, Any], resumed_from: list[int]) -> dict[str, Any]:
-    """The same with the end: `elapsed` is in seconds and counts this run only, not those it went on from."""
+def finish(begun: Mapping[str, Any], resumed_from: list[int], trainer: Report | None) -> dict[str, Any]:
+    """The same with the end: `elapsed` is in seconds and counts this run only, not those it went on from.
+
+    A record is only written of what ended well. `trainer` is what a trainer held, where one was watched.
+    """
     ended = now()
     elapsed = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun["started"])).total_seconds()
-    return {**begun, "ended": ended, "elapsed": elapsed, "resumed_from": resumed_from}
+    told = trainer.as_json() if trainer else None
+    return {**begun, "ended": ended, "elapsed": elapsed, "exit": 0, "resumed_from": resumed_from, "trainer": told}
 
 
 def record(stage: Stage, inputs: Mapping[str, Digest], seal: Seal) -> dict[str, Any]:
@@ -52,10 +62,12 @@ def record(stage: Stage, inputs: Mapping[str, Digest], seal: Seal) -> dict[str, 
         "recipe_hash": stage.recipe_hash,
         "intent": stage.intent,
         "own": stage.own,
+        "identity": dict(stage.identity),
         "components": components(stage.identity),
         "action": seal.action,
         "inputs": {role: {"path": stage.inputs[role], **digest.as_json()} for role, digest in inputs.items()},
         "outputs": seal.outputs,
+        "files": seal.files,
         "log": log_path(stage),
         **seal.run,
     }
@@ -77,7 +89,7 @@ def _machine(threads: int) -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": threads,
-        "gpus": _gpus(),
+        **_gpus(),
     }
 
 
@@ -95,9 +107,17 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpus() -> list[str]:
-    answer = _ask("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if shutil.which("nvidia-smi") else None
-    return answer.splitlines() if answer else []
+def _gpus() -> dict[str, Any]:
+    """The names of all GPUs, the memory of each in MiB, and the driver's version."""
+    query = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
+    answer = _ask(*query) if shutil.which("nvidia-smi") else None
+    rows = [[cell.strip() for cell in line.split(",")] for line in (answer or "").splitlines()]
+    rows = [row for row in rows if len(row) == len(GPU)]
+    return {
+        "gpus": [row[0] for row in rows],
+        "gpu_memory_mib": [int(row[1]) if row[1].isdigit() else None for row in rows],
+        "gpu_driver": rows[0][2] if rows else None,
+    }
 
 
 def _git(root: Path) -> dict[str, Any] | None:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Union
 
+from runners import trl_arguments
+
 EngineCommand = tuple[str, str]
 
 _FLAGS = {"HelpAction", "PrintCompletionAction", "VersionAction"}
@@ -30,12 +32,12 @@ _FUNCTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Parser:
-    """An engine's parser, and the dataclass that it was made from where there is one."""
+    """An engine's parser, and the dataclasses that it was made from where there are some."""
 
     program: tuple[str, ...]
     parser: argparse.ArgumentParser
     packages: tuple[str, ...]
-    source: type | None = None
+    sources: tuple[type, ...] = ()
 
 
 def parsers() -> dict[EngineCommand, Parser]:
@@ -48,6 +50,7 @@ def parsers() -> dict[EngineCommand, Parser]:
         ("torch", "torchrun"): Parser(("torchrun",), _torchrun(), ("torch",)),
         ("deepspeed", "deepspeed"): Parser(("deepspeed",), _deepspeed(), ("deepspeed",)),
         ("accelerate", "launch"): Parser(("accelerate", "launch"), _accelerate(), ("accelerate",)),
+        ("trl", "sft"): _trl(("python", "-m", "runners.trl_sft"), trl_arguments.sft_sources()),
     }
 
 
@@ -57,7 +60,11 @@ def _of_dataclass(program: tuple[str, ...], source: type) -> Parser:
 
     with _patch_get_type_hints():  # as swift.utils.parse_args does
         parser = HfArgumentParser([source])
-    return Parser(program, parser, ("ms-swift", "transformers", "trl"), source)
+    return Parser(program, parser, ("ms-swift", "transformers", "trl"), (source,))
+
+
+def _trl(program: tuple[str, ...], sources: tuple[type, ...]) -> Parser:
+    return Parser(program, trl_arguments.parser(sources), ("trl", "transformers"), sources)
 
 
 def _torchrun() -> argparse.ArgumentParser:
@@ -108,7 +115,7 @@ class Recorded:
 
 def recorded(parser: Parser) -> Recorded:
     """Read a parser's actions; help texts and `--help` itself are left out."""
-    hints = typing.get_type_hints(parser.source) if parser.source else {}
+    hints = {name: hint for source in parser.sources for name, hint in typing.get_type_hints(source).items()}
     options: dict[str, dict[str, Any]] = {}
     for action in _taken(parser.parser):
         if not action.option_strings:
@@ -188,7 +195,7 @@ def _mentions_map(hint: Any) -> bool:
 
 def _owner(parser: Parser, action: argparse.Action) -> str | None:
     """The class that declares an option, as `package.Class`."""
-    for cls in parser.source.__mro__ if parser.source else ():
+    for cls in (cls for source in parser.sources for cls in source.__mro__):
         if action.dest in inspect.get_annotations(cls):
             return f"{cls.__module__.split('.')[0]}.{cls.__name__}"
     return None

@@ -16,6 +16,7 @@ NAME = r"^[a-z0-9]+([_-][a-z0-9]+)*$"
 SIZE = r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|B)$"
 CADENCE = r"^([1-9][0-9]* steps?|epoch|end)$"
 REFERENCE = r"^[a-z0-9]+([_-][a-z0-9]+)*(\.[a-z0-9]+([_-][a-z0-9]+)*)?$"
+ADDRESS = r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
 
 
 def _notes_allowed(schema: dict[str, Any]) -> None:
@@ -80,6 +81,13 @@ Cadence = _text(
     "this is not a cadence with a unit",
     "write `500 steps`, `epoch` or `end`",
     ["500 steps", "epoch", "end"],
+)
+Address = _text(
+    ADDRESS,
+    "R0539",
+    "this is not the address of a hub",
+    "write `https://` and the host; a path may follow, a query may not",
+    ["https://hf-mirror.com"],
 )
 
 Positive = Annotated[int, Field(ge=1)]

@@ -66,14 +66,24 @@ def overlays(tree: MapNode) -> dict[str, tuple[MapNode, ...]]:
     Raises:
         RecipeError: everything that is wrong with the variants' names and shapes, and with the axes.
     """
+    parts = variant_parts(tree)
+    maps = {name: entry.value for name, entry in _section(tree, "variants").items() if isinstance(entry.value, MapNode)}
+    return {variant: tuple(maps[name] for name in names) for variant, names in parts.items()}
+
+
+def variant_parts(tree: MapNode) -> dict[str, tuple[str, ...]]:
+    """The name of each variant of a recipe → the entries of `variants` that make it, in order.
+
+    Raises:
+        RecipeError: as `overlays`.
+    """
     variants, axes = _section(tree, "variants"), _section(tree, "axes")
     wrong = [*_bad_names(variants), *_bad_names(axes), *_bad_variants(variants), *_bad_axes(axes, variants)]
     if wrong:
         raise RecipeError(wrong)
-    maps = {name: entry.value for name, entry in variants.items() if isinstance(entry.value, MapNode)}
     groups = [_members(entry.value) for entry in axes.values()]
     in_axes = {name for group in groups for name in group}
-    found: dict[str, tuple[MapNode, ...]] = {name: (node,) for name, node in maps.items() if name not in in_axes}
+    found: dict[str, tuple[str, ...]] = {name: (name,) for name in variants if name not in in_axes}
     for names in product(*groups) if groups else ():
         joined = "-".join(names)
         if joined in found:
@@ -81,7 +91,7 @@ def overlays(tree: MapNode) -> dict[str, tuple[MapNode, ...]]:
             raise RecipeError(
                 [Diagnostic("R0213", f"two variants are called `{joined}`", "rename one of them", (place,))]
             )
-        found[joined] = tuple(maps[name] for name in names)
+        found[joined] = names
     return found
 
 

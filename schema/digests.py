@@ -36,9 +36,9 @@ class Digest:
         return asdict(self)
 
 
-def of_file(path: Path, read: Callable[[int], None] = lambda size: None) -> str:
-    """The sha256 of a file's bytes, in hex; `read` is told how many bytes were read since it was told last."""
-    digest = hashlib.sha256()
+def of_file(path: Path, read: Callable[[int], None] = lambda size: None, algorithm: str = "sha256") -> str:
+    """The digest of a file's bytes, in hex; `read` is told how many bytes were read since it was told last."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
@@ -78,9 +78,10 @@ def of_path(path: Path, file_digest: Callable[[Path], str] = of_file) -> Digest:
 
 
 class Remembered:
-    """The digest of one path, with a table {file: [size, mtime, ctime, inode, sha256]} in a cache folder (times in ns).
+    """The digest of one path, with a table {file: [size, mtime, ctime, inode, digest]} in a cache folder (times in ns).
 
     `tick` is called before each file, so that reading much data can be interrupted, and `read` with numbers of bytes.
+    Each algorithm has a table of its own: `of_file` and `save` serve who puts the digests of files together in another way.
     """
 
     def __init__(
@@ -89,21 +90,28 @@ class Remembered:
         path: Path,
         tick: Callable[[], None] = lambda: None,
         read: Callable[[int], None] = lambda size: None,
+        algorithm: str = "sha256",
     ) -> None:
         self.path = path
         self.tick = tick
         self.read = read
+        self.algorithm = algorithm
         name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:24]
-        self.table_file = cache / "digests" / f"{name}.json"
+        ending = ".json" if algorithm == "sha256" else f".{algorithm}.json"
+        self.table_file = cache / "digests" / f"{name}{ending}"
         self.known = self._load()
         self.current: dict[str, list[Any]] = {}
 
     def digest(self) -> Digest:
-        result = of_path(self.path, self._of_file)
+        result = of_path(self.path, self.of_file)
+        self.save()
+        return result
+
+    def save(self) -> None:
+        """Keep the table for the next time. Errors: OSError."""
         if self.current != self.known:
             self.table_file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.table_file, json.dumps(self.current).encode(), durable=False)
-        return result
 
     def _load(self) -> dict[str, list[Any]]:
         """The table of an earlier run; empty when there is none or it is damaged: it only saves time."""
@@ -113,7 +121,8 @@ class Remembered:
             return {}
         return table if isinstance(table, dict) else {}
 
-    def _of_file(self, path: Path) -> str:
+    def of_file(self, path: Path) -> str:
+        """The digest of a file at or below the path. Errors: OSError."""
         self.tick()
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -124,7 +133,7 @@ class Remembered:
             self.current[name] = known
             return str(known[-1])
         started = time.time()
-        sha256 = of_file(path, self.read)
+        digest = of_file(path, self.read, self.algorithm)
         if max(status.st_mtime, status.st_ctime) + SETTLED_SECONDS < started:
-            self.current[name] = [*stamp, sha256]
-        return sha256
+            self.current[name] = [*stamp, digest]
+        return digest

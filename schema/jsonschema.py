@@ -18,7 +18,7 @@ from typing import Any
 from schema.base import CADENCE, NAME, SIZE, Model
 from schema.compose import FIXED, REMOVABLE
 from schema.recipe import Recipe
-from schema.yaml_core import resolve
+from schema.yaml_core import EXACT, resolve
 
 Json = dict[str, Any]
 
@@ -125,6 +125,8 @@ def _plain(schema: Any) -> Any:
         schema.pop("type", None)
     elif schema.get("type") == "string" and "const" not in schema and schema.get("pattern") not in WITH_UNITS:
         schema["type"] = PLAIN
+    elif schema.get("type") == "integer" and "exclusiveMaximum" not in schema:
+        schema.setdefault("maximum", EXACT)  # beyond it JSON's numbers are not exact, and none is read
     return schema
 
 

@@ -13,11 +13,13 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.lock import Locked, lock_of, read_lock
 from schema.recipe import Recipe
 from schema.shape import validate
-from schema.source import read_source, scan
+from schema.source import Source, read_source, scan
 from schema.tree import MapNode, ScalarNode, SeqNode, key_span, value_span
 
 At = Callable[..., Span]
 """The place of a field, by its path; the nearest thing around it when the field was not written."""
+Reader = Callable[[Path, str, Span | None], Source]
+"""Reads a recipe file; other than `read_source` where a text is to be judged that is not on the disk yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class _Files:
     """The files read so far, what is wrong with their text, and `texts`, which diagnostics show excerpts of."""
 
     texts: dict[str, str]
+    read: Reader = read_source
     order: list[str] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
 
@@ -84,19 +87,20 @@ def project_root(path: Path) -> Path:
     return path.parent.parent if path.parent.name == "recipes" else path.parent
 
 
-def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loaded:
+def load(path: Path, sources: dict[str, str], sets: Sequence[str] = (), read: Reader = read_source) -> Loaded:
     """All instances of a recipe file.
 
     Args:
         path: The file; diagnostics name it as it is given.
         sources: Receives the text of every file that is read, under the name that diagnostics use.
         sets: `a.b=c` assignments on top of every instance.
+        read: Reads the files.
 
     Raises:
         RecipeError: everything that is wrong with the text, the shape and the references.
     """
     _refuse_bytes(path)
-    files = _Files(sources)
+    files = _Files(sources, read)
     tree = _whole(path, files)
     extra = [assignment(text) for text in sets]
     errors = files.errors
@@ -111,8 +115,8 @@ def load(path: Path, sources: dict[str, str], sets: Sequence[str] = ()) -> Loade
     if errors:
         raise RecipeError(_in_order(errors))
     root = project_root(path)
-    read = [*files.order, lock.file] if lock else files.order
-    relative = {file: Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in read}
+    names = [*files.order, lock.file] if lock else files.order
+    relative = {file: Path(os.path.relpath(Path(file).resolve(), root)).as_posix() for file in names}
     return Loaded(root, relative[str(path)], tuple(sorted(set(relative.values()))), tuple(found), lock)
 
 
@@ -126,6 +130,21 @@ def _lock(path: Path, files: _Files) -> Locked | None:
     except RecipeError as error:
         files.errors += error.diagnostics
         return None
+
+
+def compose(path: Path, sources: dict[str, str], read: Reader = read_source) -> tuple[MapNode, tuple[str, ...]]:
+    """The tree of a file on top of what it extends, before variants, and the names of all its files, bases first.
+
+    Nothing is said about its shape: it may be of another version of the language.
+
+    Raises:
+        RecipeError: what is wrong with the texts, or stops their composition.
+    """
+    files = _Files(sources, read)
+    tree = _whole(path, files)
+    if files.errors:
+        raise RecipeError(_in_order(files.errors))
+    return tree, tuple(files.order)
 
 
 def _same_folders(tree: MapNode, instances: Sequence[Instance]) -> Iterator[Diagnostic]:
@@ -183,7 +202,7 @@ def _whole(path: Path, files: _Files) -> MapNode:
 
 def _extended(path: Path, files: _Files, below: tuple[Path, ...], asked: Span | None = None) -> MapNode:
     """The tree of a file on top of the trees that it extends. `asked` is the place that names the file."""
-    source = read_source(path, str(path), asked)
+    source = files.read(path, str(path), asked)
     files.texts[str(path)] = source.text
     parsed = scan(source.text, str(path))
     files.errors += parsed.diagnostics

@@ -22,6 +22,8 @@ from schema.signature import toolchain
 
 Section = Literal["models", "datasets", "built", "local"]
 MAKER = "runners.tiny_model"
+TOLD = 3
+"""Packages of other versions that are told."""
 SHORT = 12
 """Digits of a digest in the name of a folder."""
 
@@ -144,10 +146,13 @@ def findings(file: str, instances: Iterable[Instance], locked: Locked, severity:
             message = f"{id} is built by other code than when {locked.file} was written"
             yield Diagnostic("R0703", message, again, (locked.at("built", id),), severity)
     present = toolchain()
-    for package in sorted(present.keys() | lock.toolchain.keys()):
-        was, now = lock.toolchain.get(package), present.get(package)
-        if was != now:
-            message = (
-                f"{locked.file} was written for {package} {was or 'not at all'}, and this is {now or 'without it'}"
-            )
-            yield Diagnostic("R0703", message, again, (locked.at("toolchain", package),), severity)
+    moved = [name for name in sorted(present.keys() | lock.toolchain.keys()) if _other(name, lock.toolchain, present)]
+    if moved:
+        told = [f"{name} {lock.toolchain.get(name, 'absent')} → {present.get(name, 'absent')}" for name in moved[:TOLD]]
+        more = f" and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
+        message = f"{locked.file} was written for other versions: {', '.join(told)}{more}"
+        yield Diagnostic("R0703", message, again, (locked.at("toolchain", moved[0]),), severity)
+
+
+def _other(package: str, was: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return was.get(package) != now.get(package)

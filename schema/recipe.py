@@ -11,6 +11,8 @@ from schema.models import ModelSpec
 from schema.stages import AnyStage, Classify, Merge
 
 VERSION = 1
+OLDEST = 0
+"""The first version that `recipe migrate` knows."""
 Overlay = dict[str, JsonValue]
 
 

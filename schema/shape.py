@@ -11,8 +11,9 @@ from pydantic_core import ErrorDetails
 
 from schema.base import Model
 from schema.diagnostics import Diagnostic, RecipeError, Span
-from schema.recipe import VERSION, Recipe
+from schema.recipe import OLDEST, VERSION, Recipe
 from schema.tree import MapNode, Node, ScalarNode, SeqNode, child, find, key_span, to_data, value_span
+from schema.yaml_core import EXACT
 
 Location = tuple[int | str, ...]
 
@@ -57,7 +58,13 @@ def to_diagnostics(error: ValidationError, tree: MapNode, model: type[Model]) ->
 
 
 def _diagnostics(errors: list[ErrorDetails], tree: MapNode, model: type[Model]) -> list[Diagnostic]:
-    """Without the echo of an error inside a field that already has one at the same place."""
+    """Without the echo of an error inside a field that already has one at the same place.
+
+    A recipe of an old version says only that: its fields are those of another language.
+    """
+    version = child(tree, "version")
+    if model is Recipe and is_old(version):
+        return [other_version(version, tree.span.file, value_span(tree, ("version",)))]
     seen: dict[tuple[Span, ...], Diagnostic] = {}
     for error in errors:
         if error["type"] == "too_short" and any(_below(other["loc"], error["loc"]) for other in errors):
@@ -95,7 +102,7 @@ def _retyped(node: ScalarNode, error: ErrorDetails) -> str | int | None:
     if error["type"] == "literal_error" and node.plain and f"'{node.raw}'" in error["ctx"]["expected"]:
         return node.raw
     if error["type"] in ("int_type", "int_from_float") and isinstance(node.value, float) and node.value.is_integer():
-        return int(node.value)
+        return int(node.value) if abs(node.value) <= EXACT else None
     return None
 
 
@@ -182,7 +189,7 @@ def _missing(top: type[Model], location: Location, kind: str, path: Location, na
         _, members = _models_at(top, location)
         choices = ", ".join(f"`{member}`" for member in members)
         return Diagnostic("R0104", f"`{name}` has no `kind`", f"add `kind:` with one of {choices}", (span,))
-    owner = f"`{path[-2]}`" if len(path) > 1 else "the recipe"
+    owner = f"`{path[-2]}`" if len(path) > 1 else "the recipe" if top is Recipe else "the file"
     return Diagnostic("R0104", f"{owner} has no `{name}`", f"add `{name}:`", (span,))
 
 
@@ -197,15 +204,30 @@ def _bad_choice(
         path, name = (*path, "kind"), "kind"
         span = _span(tree, path, key=False)
     node = find(tree, path)
-    written = f"`{_text(node, name)}`" if isinstance(node, ScalarNode) else _described(node)
     if path == ("version",):
-        return Diagnostic(
-            "R0108", f"version {written} of the language is not known", f"write `version: {VERSION}`", (span,)
-        )
+        return other_version(node, tree.span.file, span)
+    written = f"`{_text(node, name)}`" if isinstance(node, ScalarNode) else _described(node)
     guess = nearest_choice(_text(node, ""), choices) if isinstance(node, ScalarNode) else None
     listed = ", ".join(f"`{choice}`" for choice in choices)
     help = f"did you mean `{guess}`? choices: {listed}" if guess else f"write one of {listed}"
     return Diagnostic("R0103", f"`{name}` cannot be {written}", help, (span,))
+
+
+def other_version(node: Node | None, file: str, span: Span) -> Diagnostic:
+    """R0108: a recipe of another version than the present one, by the value of its `version`."""
+    written = f"`{_text(node, '')}`" if isinstance(node, ScalarNode) else _described(node)
+    message, help = f"version {written} of the language is not known", f"write `version: {VERSION}`"
+    if is_old(node):
+        message = f"version {written} of the language is old: the present one is {VERSION}"
+        help = f"run `recipe migrate {file}`"
+    elif isinstance(node, ScalarNode) and type(node.value) is int and node.value > VERSION:
+        help = f"use a newer `recipe` program: this one knows version {VERSION}"
+    return Diagnostic("R0108", message, help, (span,))
+
+
+def is_old(node: Node | None) -> bool:
+    """Whether the value of `version` is one that `recipe migrate` knows."""
+    return isinstance(node, ScalarNode) and type(node.value) is int and OLDEST <= node.value < VERSION
 
 
 def _text(node: Node | None, name: str) -> str:

@@ -1,9 +1,10 @@
 """What all training stages share: data, optimizer, batch, length, cadences and where the engine runs."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from schema.base import REFERENCE, Cadence, Model, Positive, Reference, default
 from schema.models import Dtype
@@ -42,7 +43,7 @@ Sources = Annotated[
 
 
 class Optimizer(Model):
-    """The optimizer and its schedule. Defaults are ms-swift's of version 4.6."""
+    """The optimizer and its schedule. Defaults are ms-swift's of version 4.6, on every engine."""
 
     name: str = Field("adamw_torch_fused", min_length=1)
     """transformers' name of the optimizer."""
@@ -114,11 +115,40 @@ class Logging(Model):
 
 
 class EngineArgs(Model):
-    """Which engine trains, and options of it that the language has no field for."""
+    """Which engine answers, and options of it that the language has no field for."""
 
     name: Literal["ms-swift"] = "ms-swift"
     args: dict[str, JsonValue] = {}
     """Option → value, checked against the engine's recorded signature."""
+
+
+TrainerName = Literal["ms-swift", "trl"]
+
+
+class TrainingEngine(Model):
+    """Which engine trains, and options of it that the language has no field for."""
+
+    name: TrainerName = "ms-swift"
+    args: dict[str, JsonValue] = {}
+    """Option → value, checked against the engine's recorded signature."""
+
+
+def _named(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in get_args(TrainerName):
+        help = "write " + " or ".join(f"`{name}`" for name in get_args(TrainerName))
+        raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
+    return {"name": value}
+
+
+_NAME_SCHEMA = {"enum": [*get_args(TrainerName)]}
+Engine = Annotated[
+    TrainingEngine,
+    Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON
+    BeforeValidator(_named, json_schema_input_type=Annotated[str, WithJsonSchema(_NAME_SCHEMA)] | TrainingEngine),
+]
+"""`engine: trl` is short for `engine: {name: trl}`."""
 
 
 DeepSpeed = Literal["zero0", "zero1", "zero2", "zero3", "zero1-offload", "zero2-offload", "zero3-offload"]
@@ -149,7 +179,7 @@ class TrainingStage(Stage):
     checkpoints: Checkpoints = default(Checkpoints)
     early_stopping: EarlyStopping | None = None
     logging: Logging = default(Logging)
-    engine: EngineArgs = default(EngineArgs)
+    engine: Engine = default(TrainingEngine)
 
     @property
     def uses(self) -> tuple[Use, ...]:

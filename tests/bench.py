@@ -99,6 +99,26 @@ def compile_many(count: int) -> None:
     print(f"{taken:.3f} {peak:.0f}")
 
 
+def reviewing(runs: int, count: int = 100) -> None:
+    """`recipe diff` over so many recipes of two instances, each with a change of its own."""
+    text = Path(ANIMALS).read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        recipes = Path(folder, "recipes")
+        recipes.mkdir()
+        for number in range(count):
+            named = text.replace("name: animals-lora", f"name: r{number}")
+            (recipes / f"r{number}.yaml").write_text(named, encoding="utf-8")
+        git = ("git", "-C", folder, "-c", "user.name=bench", "-c", "user.email=bench@example.org")
+        for command in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "first")):
+            subprocess.run((*git, *command), check=True, capture_output=True)
+        for recipe in recipes.iterdir():
+            changed = recipe.read_text(encoding="utf-8").replace("learning_rate: 1e-4", "learning_rate: 2e-4")
+            recipe.write_text(changed, encoding="utf-8")
+        one = seconds([BIN / "recipe", "validate", recipes / "r0.yaml"], runs)
+        taken = seconds([BIN / "recipe", "diff"], runs, Path(folder))
+    show(f"recipe diff over {count} recipes", taken, f"{taken / one:.1f} × validating one")
+
+
 def show(what: str, taken: float, note: str = "") -> None:
     """A line of the report."""
     print(f"{what:44} {taken:8.3f} s  {note}", flush=True)
@@ -119,6 +139,7 @@ def main() -> None:
     )
     starting(options.runs)
     many()
+    reviewing(options.runs)
     if not options.without_engine:
         misspelt(options.runs)
 

@@ -53,6 +53,14 @@ def files(path):
     return {f"{plan.pipeline}/{name}": text for plan in plans(path).values() for name, text in render(plan).items()}
 
 
+def launched(argv):
+    """A command line, or two: what a launcher reads itself, and the Python program that it starts."""
+    if argv[:2] != ["accelerate", "launch"]:
+        return [argv]
+    place = argv.index("-m")
+    return [argv[:place] + argv[place : place + 2], ["python", *argv[place:]]]
+
+
 @contextlib.contextmanager
 def without_code():
     """Identities without the digests of our own runners, which change with every line of them."""

@@ -15,11 +15,16 @@ from exec_project import KEY, Project, make, write_pipeline
 
 RECORD = {
     "action",
+    "argv",
     "components",
     "elapsed",
     "ended",
+    "environment",
+    "exit",
+    "files",
     "format_version",
     "git",
+    "identity",
     "inputs",
     "intent",
     "key",
@@ -33,6 +38,7 @@ RECORD = {
     "resumed_from",
     "stage",
     "started",
+    "trainer",
 }
 WRITES = """\
 mkdir -p "$RECIPE_OUT/result/model"

@@ -53,7 +53,7 @@ def test_digest_of_a_name_that_is_not_utf8(tmp_path: Path) -> None:
 def test_unchanged_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, cache = tree(tmp_path / "data"), tmp_path / "cache"
     read: list[str] = []
-    monkeypatch.setattr(digests, "of_file", lambda path: (read.append(path.name), real(path))[1])
+    monkeypatch.setattr(digests, "of_file", lambda path, *_: (read.append(path.name), real(path))[1])
     monkeypatch.setattr(digests, "SETTLED_SECONDS", 0.0)
     wait_for(lambda: (folder / "dog.jpg").stat().st_ctime < time.time() - 0.05, "the clock")
     first = Remembered(cache, folder).digest()

@@ -1,256 +1,326 @@
-"""Fetch with the unmodified clients of the hubs, against a server on loopback."""
+"""Fetch: what is locked stands in its place, exactly; what is there is verified; what is damaged is put right."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exec_project import make, wait_for
-from hub_server import Hub, served
+from exec_project import make
+from hub_project import (
+    FILES,
+    LIMITS,
+    ROWS,
+    TO,
+    alone,
+    contents,
+    filled,
+    get,
+    locked,
+    point_at,
+    refused,
+    resolved,
+    untidy,
+)  # fmt: skip
+from hub_server import Hub, closed_port, served
 
-from runners import fetch, hub
+from runners import building
 from runners.fetch import Download, downloads, ensure
+from runners.store import Store
 from schema.diagnostics import RecipeError
-
-FILES = {"config.json": b"{}", "sub/tokenizer.json": b"[1, 2]", "model.safetensors": bytes(range(256)) * 400}
-TO = ".recipe/models/m"
-
-
-@pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home without tokens and caches."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE", "MODELSCOPE_API_TOKEN", "MODELSCOPE_HOME"):
-        monkeypatch.delenv(name, raising=False)
+from schema.lock import Asset, Lock, LockedFile, digest_of, text_of
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Both hubs, with what the tests ask for."""
-    state = Hub(
-        modelscope={
-            ("model", "ours/m"): {**FILES, "m.gguf": b"other weights"},
-            ("model", "ours/gated"): FILES,
-            ("model", "ours/empty"): {},
-            ("model", "ours/outside"): FILES,
-            ("dataset", "ours/d"): {"rows.jsonl": b"{}\n", "notes.zip": b"z"},
-        },
-        huggingface={
-            ("model", "theirs/m"): FILES,
-            ("model", "ours/gated"): FILES,
-            ("model", "theirs/gated"): FILES,
-            ("dataset", "theirs/d"): {"rows.jsonl": b"{}\n"},
-        },
-        gated={"ours/gated", "theirs/gated"},
-        listed_outside={"ours/outside"},
-    )
-    with served(state):
-        monkeypatch.setenv("MODELSCOPE_ENDPOINT", state.url)
-        monkeypatch.setenv("HF_ENDPOINT", state.url)
-        yield state
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return alone(tmp_path, monkeypatch)
 
 
-def model(id: str, hub: str = "modelscope", revision: str | None = None) -> Download:
-    return Download("model", id, hub, revision, TO)
+@pytest.fixture
+def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with served(filled()) as hub:
+        point_at(monkeypatch, hub.url)
+        yield hub
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+def unlocked(id: str = "ours/m", hub: str = "modelscope", kind: str = "model", to: str = TO) -> Download:
+    return Download(kind, id, hub, None, to)
 
 
-def refused(root: Path, download: Download) -> tuple[str, str, str]:
-    """Code, message and help of what `ensure` says; nothing is in place then."""
-    with pytest.raises(RecipeError) as caught:
-        ensure(root, [download])
-    assert not (root / download.to).exists()
-    (found,) = caught.value.diagnostics
-    return found.code, found.message, found.help
+def test_what_is_locked_and_nothing_else(root: Path, server: Hub) -> None:
+    download = locked()
+    assert get(root, download) == [download]
+    assert contents(root / TO) == FILES
+    untidy(root)
 
 
-@pytest.mark.parametrize(
-    ("id", "hub"),
-    [("ours/m", "modelscope"), ("theirs/m", "huggingface"), ("theirs/m", "modelscope"), ("ours/m", "huggingface")],
-    ids=["modelscope", "huggingface", "only on the other", "only on the other way round"],
-)
-def test_the_right_bytes_and_nothing_else(tmp_path: Path, server: Hub, id: str, hub: str) -> None:
-    assert ensure(tmp_path, [model(id, hub)]) == [model(id, hub)]
-    assert contents(tmp_path / TO) == FILES
-    assert sorted(path.name for path in (tmp_path / ".recipe/models").iterdir()) == ["m"]
+def test_a_data_set_with_its_pictures(root: Path, server: Hub) -> None:
+    download = locked(".recipe/datasets/d", "dataset")
+    get(root, download)
+    assert contents(root / ".recipe/datasets/d") == ROWS
 
 
-@pytest.mark.parametrize(("id", "hub"), [("ours/d", "modelscope"), ("theirs/d", "huggingface")])
-def test_a_data_set(tmp_path: Path, server: Hub, id: str, hub: str) -> None:
-    ensure(tmp_path, [Download("dataset", id, hub, None, ".recipe/datasets/d")])
-    assert contents(tmp_path / ".recipe/datasets/d")["rows.jsonl"] == b"{}\n"
+def test_a_place_may_carry_any_name(root: Path, server: Hub) -> None:
+    download = locked(".recipe/models/of-any/0123abcd")
+    get(root, download)
+    assert contents(root / ".recipe/models/of-any/0123abcd") == FILES
 
 
-def test_what_is_there_asks_nobody(tmp_path: Path, server: Hub) -> None:
-    (tmp_path / TO).mkdir(parents=True)
-    assert ensure(tmp_path, [model("ours/m")]) == []
+def test_what_stands_there_asks_nobody(root: Path, server: Hub) -> None:
+    download = locked()
+    get(root, download)
+    server.asked.clear()
+    assert get(root, download) == []
     assert server.asked == []
 
 
-def test_a_revision_is_asked_for(tmp_path: Path, server: Hub) -> None:
-    ensure(tmp_path, [model("ours/m", revision="v2")])
-    assert any("Revision=v2" in line for line in server.asked)
+def test_the_store_comes_first(root: Path, server: Hub) -> None:
+    download = locked()
+    get(root, download)
+    shutil.rmtree(root / TO)
+    server.asked.clear()
+    assert get(root, download) == [download]
+    assert server.asked == []
+    assert contents(root / TO) == FILES
 
 
-def test_neither_hub_has_it(tmp_path: Path, server: Hub) -> None:
-    code, message, help = refused(tmp_path, model("ours/misprnt"))
-    assert code == "R0530"
-    assert message == f"there is no model ours/misprnt on ModelScope ({server.url}) and Hugging Face ({server.url})"
-    assert "misprint" in help
+DAMAGE = {
+    "another byte": lambda place: (place / "model.safetensors").write_bytes(b"x" + FILES["model.safetensors"][1:]),
+    "a file more": lambda place: (place / "extra.json").write_bytes(b"{}"),
+    "a file less": lambda place: (place / "config.json").unlink(),
+    "a cut file": lambda place: (place / "model.safetensors").write_bytes(b"short"),
+    "no folder": lambda place: (shutil.rmtree(place), place.write_bytes(b"a file")),
+}
 
 
-def test_a_gate_is_not_gone_around(tmp_path: Path, server: Hub) -> None:
-    code, _, help = refused(tmp_path, model("ours/gated"))
-    assert code == "R0531"
-    assert f"{server.url}/models/ours/gated" in help
-    assert not any("/api/models/" in line for line in server.asked)
-    code, _, help = refused(tmp_path, model("theirs/gated", "huggingface"))
-    assert code == "R0531"
-    assert f"{server.url}/theirs/gated" in help
+@pytest.mark.parametrize("stored", [True, False], ids=["from the store", "from the hubs"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_place_is_put_right(root: Path, server: Hub, damage: str, stored: bool) -> None:
+    download = locked()
+    get(root, download)
+    DAMAGE[damage](root / TO)
+    if not stored:
+        shutil.rmtree(root / ".recipe/store")
+    assert get(root, download) == [download]
+    assert contents(root / TO) == FILES
+    untidy(root)
 
 
-def test_an_empty_listing_is_no_success(tmp_path: Path, server: Hub) -> None:
-    assert refused(tmp_path, model("ours/empty"))[0] == "R0533"
+def test_intact_files_of_a_damaged_place_are_kept(root: Path, server: Hub) -> None:
+    """Also where the store is gone: only what is damaged is downloaded."""
+    download = locked()
+    get(root, download)
+    shutil.rmtree(root / ".recipe/store")
+    (root / TO / "config.json").write_bytes(b"{]")
+    server.asked.clear()
+    get(root, download)
+    assert [a.file for a in server.files_asked()] == ["config.json"]
 
 
-def test_a_listing_that_leaves_the_folder(tmp_path: Path, server: Hub) -> None:
-    code, message, _ = refused(tmp_path, model("ours/outside"))
-    assert code == "R0533"
-    assert "../outside.json" in message
+def test_damaged_bytes_of_the_store_are_not_handed_out(root: Path, server: Hub) -> None:
+    download = locked()
+    get(root, download)
+    shutil.rmtree(root / TO)
+    store = Store(root / ".recipe/store")
+    blob = store.blob(download.asset.files["model.safetensors"].sha256)
+    blob.chmod(0o644)
+    blob.write_bytes(b"x" + FILES["model.safetensors"][1:])
+    get(root, download)
+    assert contents(root / TO) == FILES
+    untidy(root)
+    assert [path.name for path in (store.folder / "damaged").iterdir()] == [blob.name]
 
 
-def test_other_bytes_than_listed(tmp_path: Path, server: Hub) -> None:
-    """The client of Hugging Face takes them; then a good server mends it."""
-    server.corrupted.add("model.safetensors")
-    code, message, _ = refused(tmp_path, model("theirs/m", "huggingface"))
-    assert code == "R0533"
-    assert "model.safetensors has other bytes" in message
-    server.corrupted.clear()
-    ensure(tmp_path, [model("theirs/m", "huggingface")])
-    assert contents(tmp_path / TO) == FILES
+def test_what_a_program_writes_to_its_place_stays_there(root: Path, server: Hub) -> None:
+    """No hard links: the bytes of the store are nobody's to change."""
+    download = locked()
+    get(root, download)
+    with (root / TO / "model.safetensors").open("r+b") as stream:
+        stream.write(b"changed")
+    untidy(root)
 
 
-def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{closed.getsockname()[1]}"
-    monkeypatch.setenv("HF_ENDPOINT", f"http://me:hidden@{address}")
-    code, message, _ = refused(tmp_path, model("theirs/m", "huggingface"))
-    assert code == "R0532"
-    assert f"Hugging Face at http://{address} cannot be reached" in message
-    assert "hidden" not in message
+# Without a lock
 
 
-def test_the_machine_file_names_the_endpoint(tmp_path: Path, server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HF_ENDPOINT")
-    (tmp_path / "machine.yaml").write_text(f"endpoints: {{huggingface: '{server.url}/'}}\n")
-    ensure(tmp_path, [model("theirs/m", "huggingface")])
-    assert contents(tmp_path / TO) == FILES
+@pytest.mark.parametrize("hub", ["modelscope", "huggingface"])
+def test_without_a_lock_it_is_what_the_hub_has_now(
+    root: Path, server: Hub, hub: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    get(root, unlocked(hub=hub))
+    assert contents(root / TO) == FILES
+    assert "ours/m is not pinned" in capsys.readouterr().err
+    (root / TO / "config.json").write_bytes(b"[]")
+    assert get(root, unlocked(), offline=True) == [unlocked()]
+    assert contents(root / TO) == FILES
 
 
-def test_two_at_once_download_once(tmp_path: Path, server: Hub) -> None:
-    results: list[list[Download]] = []
-    threads = [threading.Thread(target=lambda: results.append(ensure(tmp_path, [model("ours/m")]))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(len, results)) == [0, 1]
-    assert sum("FilePath=config.json" in line for line in server.asked) == 1
+def test_without_a_lock_the_other_hub_may_have_it(root: Path, server: Hub) -> None:
+    server.add("huggingface", "model", "theirs/m", FILES)
+    get(root, unlocked("theirs/m"))
+    assert contents(root / TO) == FILES
 
 
-def test_stopping_ends_the_client(tmp_path: Path, server: Hub) -> None:
-    class Enough(Exception):
-        """Somebody wants us to stop."""
-
-    def tick() -> None:
-        raise Enough
-
-    with pytest.raises(Enough):
-        ensure(tmp_path, [model("ours/m")], tick)
-    assert not (tmp_path / TO).exists()
-    ensure(tmp_path, [model("ours/m")])
-    assert contents(tmp_path / TO) == FILES
+def test_a_place_of_unknown_origin_is_left_alone(root: Path, server: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / TO).mkdir(parents=True)
+    assert get(root, unlocked()) == []
+    assert server.asked == []
+    assert "no lock says what it has to be" in capsys.readouterr().err
 
 
-def test_exec_fetches_what_a_stage_misses(tmp_path: Path, server: Hub) -> None:
-    script = 'mkdir -p "$RECIPE_OUT/result/model"; cp .recipe/models/m/config.json "$RECIPE_OUT/result/model/"\n'
-    script += 'echo {{}} > "$RECIPE_OUT/result/metrics.json"\n'
-    project = make(tmp_path, script=script, inputs={"model": TO})
-    manifest = project.root / "pipelines/demo/manifest.json"
-    entry = {"kind": "model", "id": "ours/m", "hub": "modelscope", "revision": None, "to": TO}
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"downloads": [entry]}))
-    done = project.run()
-    assert done.returncode == 0, done.stderr
-    assert "fetching ours/m from ModelScope" in done.stderr
-    assert contents(project.root / TO) == FILES
+def test_neither_hub_has_it(root: Path, server: Hub) -> None:
+    found = refused(root, unlocked("ours/misprnt"))
+    assert found.code == "R0530"
+    expected = f"there is no model ours/misprnt on ModelScope ({server.url}) and Hugging Face ({server.url})"
+    assert found.message == expected
+    assert "misprint" in found.help
 
 
-def test_ctrl_c(tmp_path: Path) -> None:
-    """The verb ends with its client, while the server lets it wait."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        program = f"""import sys; from pathlib import Path; from runners.fetch import *
-try: ensure(Path({str(tmp_path)!r}), [Download("model", "a/b", "modelscope", None, {TO!r})])
-except KeyboardInterrupt: sys.exit(130)"""
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        process = subprocess.Popen(
-            (sys.executable, "-c", program), env={**os.environ, "MODELSCOPE_ENDPOINT": url}, stderr=subprocess.DEVNULL
-        )
-        connection, _ = silent.accept()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        connection.settimeout(20)
-        wait_for(lambda: _closed(connection), "the end of the client")
-        connection.close()
+# Offline
 
 
-def _closed(connection: socket.socket) -> bool:
-    """Whether the other end is gone; what it has sent is read away."""
-    try:
-        return connection.recv(65536) == b""
-    except ConnectionError:
-        return True
+def test_offline_asks_nobody(root: Path, server: Hub) -> None:
+    download = locked()
+    get(root, download)
+    shutil.rmtree(root / TO)
+    server.asked.clear()
+    assert get(root, download, offline=True) == [download]
+    assert get(root, download, offline=True) == []
+    assert contents(root / TO) == FILES
+    assert server.asked == []
+
+
+def test_offline_says_what_is_missing(root: Path, server: Hub) -> None:
+    download = locked()
+    found = refused(root, download, offline=True)
+    assert found.code == "R0536"
+    assert "config.json and 3 more files of ours/m are not in the store" in found.message
+    assert refused(root, unlocked(), offline=True).code == "R0536"
+
+
+def test_offline_notices_a_file_too_many(root: Path, server: Hub) -> None:
+    download = locked()
+    get(root, download)
+    (root / TO / "extra.py").write_bytes(b"")
+    assert get(root, download, offline=True) == [download]
+    assert not (root / TO / "extra.py").exists()
+
+
+# The lock and the manifest
+
+ENTRY = {"kind": "model", "id": "ours/m", "hub": "modelscope", "revision": None, "to": TO}
+ONE = {"a.json": LockedFile(size=2, sha256="44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")}
+ASSET = Asset(
+    sha256=digest_of(ONE), sources={"modelscope": {"repo": "o/m", "requested": "master", "commit": "c" * 40}}, files=ONE
+)
+
+
+def test_the_lock_says_what_a_download_is() -> None:
+    lock = Lock(version=1, revision=1, models={"ours/m": ASSET, "ours/m@v1": ASSET})
+    (found,) = downloads([ENTRY | {"sha256": ASSET.sha256}], lock)
+    assert found.asset == ASSET
+    (found,) = downloads([ENTRY | {"sha256": ASSET.sha256, "revision": "v1"}], lock)
+    assert found.asset == ASSET
+    (found,) = downloads([ENTRY | {"id": "tiny/qwen2-vl"}], lock)
+    assert found.asset is None
+
+
+@pytest.mark.parametrize(
+    ("sha256", "lock", "says"),
+    [
+        ("0" * 64, Lock(version=1, revision=1, models={"ours/m": ASSET}), "with another lock"),
+        ("0" * 64, None, "with another lock"),
+        (ASSET.sha256, Lock(version=1, revision=1, datasets={"ours/m": ASSET}), "with another lock"),
+        (None, Lock(version=1, revision=1, models={"ours/m": ASSET}), "before it was locked"),
+    ],
+)
+def test_another_lock_than_was_compiled(sha256: str | None, lock: Lock | None, says: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        downloads([ENTRY | ({"sha256": sha256} if sha256 else {})], lock)
+    (found,) = caught.value.diagnostics
+    assert found.code == "R0535"
+    assert says in found.message
+    assert "recipe compile" in found.help
 
 
 def test_downloads_stay_below_recipe() -> None:
     with pytest.raises(RecipeError):
-        downloads(
-            [{"kind": "model", "id": "a/b", "hub": "modelscope", "revision": None, "to": ".recipe/models/../../x"}]
-        )
+        downloads([ENTRY | {"to": ".recipe/models/../../x"}])
 
 
-def test_no_token_in_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_averysecretword")
-    assert hub._without_secrets("401 for hf_averysecretword\nmore") == "401 for ***"
+def test_exec_fetches_what_a_stage_misses(tmp_path: Path, server: Hub) -> None:
+    """By the recipe's lock."""
+    script = 'mkdir -p "$RECIPE_OUT/result/model"; cp .recipe/models/m/config.json "$RECIPE_OUT/result/model/"\n'
+    script += 'echo {{}} > "$RECIPE_OUT/result/metrics.json"\n'
+    project = make(tmp_path / "demo", script=script, inputs={"model": TO})
+    asset = resolved(project.root)
+    manifest = project.root / "pipelines/demo/manifest.json"
+    content = json.loads(manifest.read_text())
+    lock = (project.root / content["recipe"]["file"]).with_suffix(".lock")
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text(text_of(Lock(version=1, revision=1, models={"ours/m": asset}), "demo.yaml"))
+    manifest.write_text(json.dumps(content | {"downloads": [ENTRY | {"sha256": asset.sha256}]}))
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    assert "fetching ours/m: 4 files, 102.5 kB" in done.stderr
+    assert contents(project.root / TO) == FILES
 
 
-def test_a_tiny_model_of_no_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, message, help = refused(tmp_path, model("tiny/giant"))
-    assert code == "R0534"
-    assert "tiny/giant could not be built" in message
-    assert ".recipe/logs/fetch/m.log" in help
+# More than one
 
 
-def test_a_tiny_model_is_built_by_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without torch: what the module is told, and that its folder is the place."""
+def test_what_fails_does_not_hold_up_the_others(root: Path, server: Hub) -> None:
+    good = locked()
+    bad = unlocked("ours/misprnt", to=".recipe/models/bad")
+    with pytest.raises(RecipeError) as caught:
+        ensure(root, [bad, good], limits=LIMITS)
+    assert [d.code for d in caught.value.diagnostics] == ["R0530"]
+    assert contents(root / TO) == FILES
+
+
+def test_projects_may_share_a_store(root: Path, server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download = locked()
+    monkeypatch.setenv("RECIPE_STORE", str(tmp_path / "shared"))
+    get(root, download)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "machine.yaml").write_text(f"store: {tmp_path / 'shared'}\n")
+    monkeypatch.delenv("RECIPE_STORE")
+    server.asked.clear()
+    get(other, download)
+    assert server.asked == []
+    assert contents(other / TO) == FILES
+    assert not (other / ".recipe/store").exists()
+    assert Store(tmp_path / "shared").projects() == sorted(
+        [root, other], key=lambda p: Store(tmp_path / "shared")._entry(p)
+    )
+
+
+# Tiny models
+
+
+def test_a_tiny_model_of_no_family(root: Path) -> None:
+    found = refused(root, unlocked("tiny/giant"))
+    assert found.code == "R0534"
+    assert "tiny/giant could not be built" in found.message
+    assert ".recipe/logs/fetch/m.log" in found.help
+
+
+def test_a_tiny_model_is_built_by_its_module(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without torch: what the module is told, and that its folder is the place, whatever that is called."""
     seen: list[tuple[str, ...]] = []
 
-    def run(job: fetch._Job, command: tuple[str, ...], environment: object, show: bool) -> tuple[int, str]:
+    def run(root: Path, command: tuple[str, ...], *more: object) -> int:
         seen.append(command)
-        job.place.mkdir()
-        return 0, ""
+        (root / ".recipe/models/abc").mkdir()
+        return 0
 
-    monkeypatch.setattr(fetch, "_run", run)
-    ensure(tmp_path, [model("tiny/qwen2.5-vl")])
-    assert seen[0][:5] == ("runners.tiny_model", "--family", "qwen2_5_vl", "--seed", "0")
+    monkeypatch.setattr(building, "_run", run)
+    point_at(monkeypatch, closed_port())
+    download = unlocked("tiny/qwen2.5-vl", to=".recipe/models/abc")
+    assert ensure(root, [download]) == [download]
+    assert ensure(root, [download]) == []
+    assert [command[:5] for command in seen] == [("runners.tiny_model", "--family", "qwen2_5_vl", "--seed", "0")]
+    assert not (root / ".recipe/store").exists()

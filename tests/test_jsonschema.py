@@ -21,6 +21,7 @@ from schema.diagnostics import RecipeError, Span
 from schema.shape import validate
 from schema.source import parse, to_data
 from schema.tree import Entry, MapNode, ScalarNode, SeqNode
+from schema.yaml_core import EXACT
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "schema" / "recipe-v1.schema.json"
@@ -149,8 +150,17 @@ def unsaid(tree, diagnostic):
     return any(reason(node, diagnostic) for reason in UNSAID)
 
 
+def too_large(data):
+    """Whether a whole number is larger than JSON's numbers are exact: the reader refuses it wherever it stands."""
+    if isinstance(data, dict | list):
+        return any(map(too_large, data.values() if isinstance(data, dict) else data))
+    return isinstance(data, int) and abs(data) > EXACT
+
+
 def agree(data):
-    """Hold both verdicts against each other; whether the recipe was accepted."""
+    """Hold both verdicts against each other; whether the recipe was accepted. No text is read with such a number in it."""
+    if too_large(data):
+        return False
     tree = Tree(data)
     (found, combined), accepted = verdict(tree.root), SCHEMA.is_valid(data)
     if accepted:

@@ -20,10 +20,12 @@ from yaml_styles import written
 from compiler.passes.keys import INTENT_TAG, RECIPE_TAG, STAGE_TAG, digest
 from schema.source import parse, to_data
 
-CASES = ("every-field", "classify", "sources", "engine-args", "full")
-RECIPES = {
-    case: to_data(parse((ROOT / "tests" / "golden" / case / "recipe.yaml").read_text("utf-8"), case)) for case in CASES
-}
+GOLDEN = ("every-field", "classify", "sources", "engine-args", "full")
+FILES = {case: ROOT / "tests" / "golden" / case / "recipe.yaml" for case in GOLDEN}
+FILES |= {path.stem: path for path in sorted((ROOT / "recipes").glob("*.yaml"))}
+RECIPES = {case: to_data(parse(path.read_text("utf-8"), case)) for case, path in FILES.items()}
+CASES = tuple(RECIPES)
+"""Recipes of all kinds, and every recipe that is shipped."""
 WHOLE = {name: value for name, value in RECIPES["every-field"].items() if name not in ("variants", "axes")}
 
 
@@ -186,6 +188,17 @@ def renamed(value, names):
         stage, dot, part = value.partition(".")
         return names[stage] + dot + part
     return value
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_machine_and_its_mirrors(case, tmp_path, monkeypatch):
+    (tmp_path / "machine.yaml").write_text(
+        "gpus: [3]\ndata: {data/animals: /mnt/x}\nenv: {NCCL_P2P_DISABLE: '1'}\nendpoints: {modelscope: 'http://127.0.0.1:9'}\n"
+    )
+    for name in ("MODELSCOPE_ENDPOINT", "HF_ENDPOINT", "RECIPE_MIRRORS"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    found = plans(project(tmp_path, recipe=quoted(RECIPES[case])) / "recipe.yaml")
+    assert {label: {s.name: s.key for s in plan.stages} for label, plan in found.items()} == keys_of(case)
 
 
 # What moves what

@@ -29,6 +29,9 @@ def recipe(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("hash", "quickstart"),
         ("ls",),
         ("explain", "R0301"),
+        ("migrate", "--check"),
+        ("plan", "quickstart"),
+        ("lock", "quickstart", "--check"),
     ],
 )
 def test_what_compiles_needs_no_engine(arguments: tuple[str, ...]) -> None:

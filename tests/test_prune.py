@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from compiler.write import prune_lock
+
 BIN = Path(sys.executable).parent
 RECIPE = """\
 version: 1
@@ -44,3 +46,16 @@ def test_compiling_prunes_the_lock_of_dvc(tmp_path: Path) -> None:
     repro = [BIN / "dvc", "repro", "pipelines/light/dvc.yaml:first"]
     run = subprocess.run(repro, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "exec pipelines/light/first" not in run.stdout
+
+
+def test_what_stays_is_as_dvc_wrote_it(tmp_path: Path) -> None:
+    """DVC writes YAML 1.2, in which `yes` is a text; a digest that looks like a number keeps its quotes."""
+    head, gone = "schema: '2.0'\nstages:\n", "  gone:\n    cmd: 'true'\n"
+    stays = "  stays:\n    cmd: 'true'\n    deps:\n    - path: yes\n      md5: '1e5'\n    - path: data/中文.txt\n"
+    (tmp_path / "dvc.lock").write_text(head + gone + stays)
+    assert prune_lock(tmp_path, ["stays"]) == ["gone"]
+    assert (tmp_path / "dvc.lock").read_text() == head + stays
+    assert prune_lock(tmp_path, []) == ["stays"]
+    assert (tmp_path / "dvc.lock").read_text() == "schema: '2.0'\nstages: {}\n"
+    (tmp_path / "dvc.lock").write_text("<<<<<<< ours\n")
+    assert prune_lock(tmp_path, []) == []

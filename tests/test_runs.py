@@ -22,7 +22,10 @@ stages:
   answers: {kind: predict, model: base, data: data.validation}
   scores: {kind: evaluate, predictions: answers}
 """
-TOLD = ["recipe", "stage", "started", "ended", "elapsed", "recipe_hash", "key", "own", "action", "resumed_from"]
+TOLD = [
+    "recipe", "stage", "started", "ended", "elapsed", "exit", "recipe_hash", "key", "own", "action", "resumed_from",
+    "machine", "git",
+]  # fmt: skip
 
 
 def write(root, stage, digests, **more):

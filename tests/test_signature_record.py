@@ -36,7 +36,7 @@ def test_what_is_recorded_of_an_option():
     made.add_argument("--kind", choices=["a", 2], default="a")
     made.add_argument("--names", nargs="+", default=[])
     made.add_argument("script")
-    found = recorded(Parser(("tool",), made, (), Options))
+    found = recorded(Parser(("tool",), made, (), (Options,)))
     assert found.positionals == ["script"]
     package = __name__.split(".")[0]
     assert found.options["rate"] == {

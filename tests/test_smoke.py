@@ -1,6 +1,6 @@
-"""The smoke variant of every recipe runs to its end, with the real engines, in a project of its own.
+"""The smoke variants of every recipe run to their end, with the real engines, in a project of their own.
 
-A recipe without a `smoke` variant has to be one that runs on a CPU as it is.
+They are called `smoke`, or end so. A recipe without a `smoke` variant has to be one that runs on a CPU as it is.
 """
 
 from __future__ import annotations
@@ -50,9 +50,18 @@ def do(folder: Path, *command: str | Path, activated: bool = False, **variables:
     return run.stdout + run.stderr
 
 
-def plan_of(recipe: str) -> Plan:
+def runnable(recipe: str) -> list[tuple[str, str | None]]:
+    """The instances of a recipe that run on a CPU."""
     loaded = load(ROOT / "recipes" / f"{recipe}.yaml", {})
-    return build(loaded, "smoke" if any(i.variant == "smoke" for i in loaded.instances) else None)
+    variants = [i.variant for i in loaded.instances if i.variant and f"-{i.variant}".endswith("-smoke")]
+    return [(recipe, variant) for variant in variants or (None,)]
+
+
+RUNS = [run for recipe in RECIPES for run in runnable(recipe)]
+
+
+def plan_of(recipe: str, variant: str | None) -> Plan:
+    return build(load(ROOT / "recipes" / f"{recipe}.yaml", {}), variant)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -62,7 +71,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_there_are_recipes() -> None:
-    assert {"quickstart", "animals-lora"} <= set(RECIPES)
+    assert {("quickstart", None), ("animals-lora", "smoke"), ("animals-lora", "trl-smoke")} <= set(RUNS)
 
 
 LISTENER = """
@@ -90,11 +99,11 @@ def watched(folder: Path) -> dict[str, str]:
     return hubs | {"PYTHONPATH": str(folder / "listener"), "CONNECTIONS": str(folder / "connections")}
 
 
-@pytest.fixture(scope="module", params=RECIPES)
+@pytest.fixture(scope="module", params=RUNS, ids=lambda run: "/".join(filter(None, run)))
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
     """A recipe that `dvc repro` has brought to its end, and what that printed."""
-    plan = plan_of(request.param)
-    folder = clone(tmp_path_factory.mktemp(request.param) / "project")
+    plan = plan_of(*request.param)
+    folder = clone(tmp_path_factory.mktemp(request.param[0]) / "project")
     printed = do(folder, BIN / "dvc", "repro", f"{plan.pipeline}/dvc.yaml", **watched(folder.parent))
     yield plan, folder, printed
     shutil.rmtree(folder)
@@ -113,7 +122,11 @@ def test_no_connection_is_even_tried(ran: tuple[Plan, Path, str]) -> None:
     plan, folder, _ = ran
     started = (folder.parent / "connections.started").read_text()
     assert "dvc" in started and " exec " in started
-    assert "sft.py" in started or not any(stage.kind in ("sft", "classify") for stage in plan.stages)
+    assert (
+        "sft.py" in started
+        or "trl_sft" in started
+        or not any(stage.kind in ("sft", "classify") for stage in plan.stages)
+    )
     tried = folder.parent / "connections"
     assert not tried.exists(), tried.read_text()
 

@@ -6,6 +6,7 @@ the default of schema version 1, so that another release of the engine with othe
 
 from __future__ import annotations
 
+from compiler.backends.fields import without_nulls
 from compiler.backends.ms_swift_training import (
     ENGINE,
     LORA,
@@ -17,9 +18,9 @@ from compiler.backends.ms_swift_training import (
     training_launch,
     training_options,
     training_outputs,
-    without_nulls,
 )
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
+from compiler.render.root import PLUGIN
 from schema.stages import Merge, Predict
 from schema.training import SupervisedStage, TrainingStage
 
@@ -28,6 +29,9 @@ SUPERVISED: Fields = {"max_length": ("max_length",), "packing": ("packing",)} | 
 
 PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 1}
 """How examples share a sequence."""
+
+WATCH = {"external_plugins": (PLUGIN,), "callbacks": ("recipe",)}
+"""Has the trainer's own settings compared with the plan before its first step: `runners.watch`."""
 
 INFER_DEFAULTS: dict[str, Value] = {
     "infer_backend": "transformers",
@@ -70,7 +74,8 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         "truncation_strategy": "delete" if stage.too_long == "error" else stage.too_long,
     }
     options = training_options(plan, planned, SUPERVISED, own, SFT_DEFAULTS)
-    train = Command(("swift", "sft"), options, (ENGINE, "sft"), stage.engine.args, True, {**SUPERVISED, **LORA})
+    fields = {**SUPERVISED, **LORA}
+    train = Command(("swift", "sft"), options, (ENGINE, "sft"), stage.engine.args, WATCH, True, fields)
     curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
     return training_launch(plan, planned, train), training_outputs(curve)
 

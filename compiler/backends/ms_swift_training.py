@@ -7,9 +7,9 @@ the engine with other defaults changes nothing in silence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from compiler.backends.deepspeed import config as deepspeed_config
+from compiler.backends.fields import LONG, cadence, fields, picture_folder, without_nulls
 from compiler.plan import (
     Command,
     FilePath,
@@ -27,7 +27,7 @@ from compiler.plan import (
 )
 from schema.base import steps_of
 from schema.hardware import Hardware
-from schema.stages import Classify, Prepare
+from schema.stages import Classify
 from schema.training import Source, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -123,8 +123,6 @@ SFT_DEFAULTS: dict[str, Value] = {
     "add_version": False,
     "create_checkpoint_symlink": False,
 }
-LONG = 1_000_000_000
-"""A cadence in steps that no run reaches: ms-swift saves at the end of training all the same."""
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "MODELSCOPE_CACHE": ".recipe/cache/modelscope", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -149,10 +147,10 @@ def training_options(
         **identity_of(model, stage),
         **_number_formats(stage, model),
         "tuner_type": "full" if full else "lora",
-        **({} if full else _from_fields(stage, LORA)),
+        **({} if full else fields(stage, LORA)),
         **_quantisation(stage, model),
         **_data(planned, stage),
-        **_from_fields(stage, table),
+        **fields(stage, table),
         **own,
         "learning_rate": stage.optimizer.learning_rate or (1e-5 if full else 1e-4),
         **_warmup(stage),
@@ -196,21 +194,6 @@ def training_launch(
 def training_outputs(curve: Mapping[str, Json]) -> tuple[Output, ...]:
     """What every training hands over."""
     return Output("model", "model"), Output("metrics.json", "metrics"), Output("curve.csv", "plot", curve)
-
-
-def without_nulls(options: Mapping[str, Any]) -> dict[str, Value]:
-    """The options that have a value: a null or an empty list cannot be written on ms-swift's command line."""
-    return {name: value for name, value in options.items() if value is not None and value != ()}
-
-
-def _from_fields(stage: TrainingStage, table: Fields) -> dict[str, Any]:
-    return {option: _value(stage, path) for option, path in table.items()}
-
-
-def _value(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part] if isinstance(part, int) else getattr(value, part)
-    return value
 
 
 def identity_of(model: ResolvedModel, trained: object) -> dict[str, Value | None]:
@@ -273,18 +256,12 @@ def _cadences(stage: TrainingStage) -> dict[str, Value | None]:
     evaluates = stage.evaluation.data is not None
     early = stage.early_stopping
     return {
-        **_cadence("save", stage.checkpoints.every),
-        **(_cadence("eval", stage.evaluation.every) if evaluates else {"eval_strategy": "no"}),
+        **cadence("save", stage.checkpoints.every),
+        **(cadence("eval", stage.evaluation.every) if evaluates else {"eval_strategy": "no"}),
         "metric_for_best_model": stage.checkpoints.metric if evaluates else None,
         "greater_is_better": stage.checkpoints.higher_is_better if evaluates else None,
         "early_stop_interval": early.patience if early else None,
     }
-
-
-def _cadence(what: str, every: str) -> dict[str, Value | None]:
-    if every == "epoch":
-        return {f"{what}_strategy": "epoch"}
-    return {f"{what}_strategy": "steps", f"{what}_steps": steps_of(every) or LONG}
 
 
 def _hardware(plan: Plan, planned: StagePlan, stage: TrainingStage) -> dict[str, Value | None]:
@@ -312,20 +289,10 @@ def environment(plan: Plan, planned: StagePlan, model: ResolvedModel) -> dict[st
     for name, pixels in (("MAX_PIXELS", model.spec.max_pixels), ("MIN_PIXELS", model.spec.min_pixels)):
         if pixels is not None:
             env[name] = str(pixels)
-    folder = _picture_folder(plan, planned)
+    folder = picture_folder(plan, planned)
     if folder is not None:
         env["ROOT_IMAGE_DIR"] = folder
     return env
-
-
-def _picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:
-    """The folder in which the data's own pictures stand; files of the project need none."""
-    recipe = plan.instance.recipe
-    for given in (*planned.inputs_like("data"), *planned.inputs_like("validation")):
-        source = recipe.stages.get(given.stage or "")
-        if isinstance(source, Prepare) and recipe.datasets[source.dataset].draws:
-            return InputPath(given.role, f"{plan.outputs}/{given.stage}")
-    return None
 
 
 def _launcher(hardware: Hardware, stage: TrainingStage) -> dict[str, str | InputPath]:

@@ -16,6 +16,7 @@ from compiler.diff.compute import compare
 from compiler.diff.model import RecipeDiff
 from compiler.diff.sides import sides
 from schema.console import FINDINGS, guarded, report
+from schema.exits import Answer
 
 DIFFERENCES = 2
 WIDE = 240
@@ -35,7 +36,9 @@ WHAT = typer.Argument(
     help="Two git revisions, one revision against the worktree, or two recipe files; the worktree against HEAD when absent.",
 )
 FORMAT = typer.Option(help="For eyes, for programs, or for a comment of a pull request.")
-DETAILED = typer.Option("--detailed-exitcode", help="Exit code 0: no differences, 1: an error, 2: differences.")
+DETAILED = typer.Option(
+    "--detailed-exitcode", help="Exit code 0: no differences, 1: an error, also in how it was called, 2: differences."
+)
 
 
 def diff(
@@ -52,7 +55,7 @@ def diff(
             report((d for failure in side.failures for d in failure.diagnostics), dict(side.sources))
     if found.failed:
         raise typer.Exit(FINDINGS)
-    raise typer.Exit(DIFFERENCES if detailed_exitcode and found.pipelines else 0)
+    raise Answer(DIFFERENCES if detailed_exitcode and found.pipelines else 0)
 
 
 def _shown(found: RecipeDiff, format: DiffFormat) -> str:

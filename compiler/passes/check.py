@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,19 @@ def check(plan: Plan) -> Plan:
     found = [
         diagnostic
         for stage in plan.stages
-        for command in stage.launch.commands
+        for command in with_launchers(stage.launch.commands)
         if command.signature is not None
         for diagnostic in _check(plan, stage, command, load(*command.signature))
     ]
     return replace(plan, diagnostics=(*plan.diagnostics, *found))
+
+
+def with_launchers(commands: Iterable[Command]) -> Iterator[Command]:
+    """The commands, each with what starts it in front of it."""
+    for command in commands:
+        if command.launcher is not None:
+            yield command.launcher
+        yield command
 
 
 def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature) -> Iterator[Diagnostic]:
@@ -32,6 +40,7 @@ def _check(plan: Plan, stage: StagePlan, command: Command, signature: Signature)
     passed = {name: value for name, value in command.passed.items() if name not in contradictions}
     loaded = {name: name for name in command.options if name in PLUGINS}  # a plugin brings names of its own
     problems = [*check_options(signature, (own | loaded).items()), *check_options(signature, passed.items())]
+    problems += check_options(signature, command.watch.items())
     yield from (_diagnostic(plan, stage, command, problem) for problem in problems)
     yield from (_contradiction(plan, stage, command, signature, name) for name in sorted(contradictions))
     severities = [*(problem.severity for problem in problems), *(finding.severity for finding in plan.diagnostics)]
@@ -63,6 +72,8 @@ def _written(command: Command, signature: Signature, name: str) -> str | None:
     if found is None:
         return None
     option = found[0].name
+    if option in PLUGINS and option not in command.options:
+        return None
     field = FIELDS.get(option, "datasets.")  # what a data set says is in its rows, beside the engine's own default
     return option if option in command.options or not field.startswith("datasets.") else None
 

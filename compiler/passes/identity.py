@@ -21,6 +21,7 @@ from compiler.plan import (
     ResumePath,
     StagePlan,
     Value,
+    Variable,
     is_place,
 )
 from schema.code import digests
@@ -42,12 +43,26 @@ ENGINE_PACKAGES = (
     "torchvision",
     "transformers",
 )
+TRL_PACKAGES = (
+    "accelerate",
+    "datasets",
+    "numpy",
+    "peft",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "transformers",
+    "trl",
+)
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
+    "runners.trl_sft": TRL_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 
@@ -81,10 +96,11 @@ def _command(command: Command) -> Json:
         found = signature.find(name)
         assert found is not None  # the pass before this one has checked it
         options[found[0].name] = resolve(signature, name, value)
-    return {
+    document = {
         "program": list(command.program),
         "options": {name: value for name, value in options.items() if name not in IGNORED_OPTIONS},
     }
+    return document if command.launcher is None else document | {"launcher": _command(command.launcher)}
 
 
 def _value(signature: Signature | None, name: str, value: Value) -> Json:
@@ -103,7 +119,7 @@ def _plain(value: Any) -> Json:
             return _plain(model)
         case FilePath(name):
             return {"file": name}
-        case OutputPath() | ResumePath():
+        case OutputPath() | ResumePath() | Variable():
             return None
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from compiler.backends import ms_swift, ms_swift_rlhf, own
+from compiler.backends import ms_swift, ms_swift_rlhf, own, trl
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.stages import Classify, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
 from schema.training import TrainingStage
@@ -22,17 +22,27 @@ BACKENDS: dict[type[Stage], Backend] = {
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,
 }
+"""Kind of a stage → what launches it; training on another engine than ms-swift is below."""
+TRAINERS: dict[str, Backend] = {"trl": trl.sft}
+"""Engine that a training stage names → the same."""
 
 
 def launch(plan: Plan) -> Plan:
-    """Every stage with its launch."""
-    return replace(plan, stages=tuple(_launched(plan, stage) for stage in plan.stages))
+    """Every stage with its launch, and what its engine cannot do of what the recipe asks for."""
+    launched = replace(plan, stages=tuple(_launched(plan, stage) for stage in plan.stages))
+    wrong = (problem for stage in plan.stages if _trainer(stage.stage) for problem in trl.problems(plan, stage))
+    return replace(launched, diagnostics=(*plan.diagnostics, *wrong))
+
+
+def _trainer(stage: Stage) -> Backend | None:
+    return TRAINERS.get(stage.engine.name) if isinstance(stage, TrainingStage) else None
 
 
 def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
     if planned.model is None and any("models" in use.accepts or "adapter" in use.accepts for use in planned.stage.uses):
         return planned  # its model is not known, which has been reported
-    launch, outputs = BACKENDS[type(planned.stage)](plan, planned)
+    backend = _trainer(planned.stage) or BACKENDS[type(planned.stage)]
+    launch, outputs = backend(plan, planned)
     return replace(planned, launch=launch, outputs=outputs, resumes=_resumes(planned.stage))
 
 

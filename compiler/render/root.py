@@ -1,6 +1,18 @@
 """Files that belong to the repository and not to one pipeline."""
 
 EXEC_NAME = "exec.sh"
+WATCH_NAME = "watch.py"
+PLUGIN = f"pipelines/{WATCH_NAME}"
+WATCH = '''\
+"""Written by `recipe compile`. Has a trainer's own settings compared with the plan before its first step.
+
+ms-swift imports this file (`--external_plugins`); it adds the callback `recipe`, which changes nothing.
+"""
+
+from runners.watch.swift import register
+
+register()
+'''
 EXEC = r"""#!/bin/sh
 # Written by `recipe compile`. Finds the `recipe` program and runs it, so that a stage starts although no environment is
 # activated: beside the program that started this script (`/path/to/bin/dvc repro`), in `.venv`, then on the PATH.
@@ -43,3 +55,5 @@ fi
 echo "the program \`recipe\` was not found: run \`make setup\`, or activate the environment it is installed in" >&2
 exit 2
 """
+ROOT_FILES = {EXEC_NAME: EXEC, WATCH_NAME: WATCH}
+"""Name below `pipelines/` → text."""

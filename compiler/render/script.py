@@ -10,6 +10,7 @@ from compiler.plan import (
     Command,
     FilePath,
     InputPath,
+    Json,
     OutputPath,
     Place,
     Plan,
@@ -18,8 +19,9 @@ from compiler.plan import (
     Scalar,
     StagePlan,
     Value,
+    Variable,
 )
-from schema.signature import arguments, load
+from schema.signature import Signature, arguments, load, resolve
 
 HEAD = """#!/usr/bin/env bash
 # {label} · {stage} · {kind}. Written by `recipe compile {file}`; edit the recipe, not this file.
@@ -27,6 +29,8 @@ HEAD = """#!/usr/bin/env bash
 {directive}set -euo pipefail
 : "${{RECIPE_OUT:?name a folder for what this stage writes}}"
 """
+PLAN = "RECIPE_PLAN"
+"""Names the stage's identity document for what watches a trainer."""
 LITERAL = "# shellcheck disable=SC1003,SC2016 # what stands in single quotes is meant as it stands\n"
 
 
@@ -36,6 +40,8 @@ def script(plan: Plan, stage: StagePlan) -> str:
     file = shlex.quote(plan.file) if plan.file.isprintable() else "RECIPE"
     lines = [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
     lines += [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
+    if any(command.watch for command in stage.launch.commands):
+        lines += [f"export {PLAN}={shlex.quote(f'{plan.pipeline}/{stage.name}.json')}\n"]
     for command in stage.launch.commands:
         odd = [
             v.model.path for v in command.options.values() if isinstance(v, ResumedModel) and not _bare(v.model.path)
@@ -54,13 +60,27 @@ def _looks_expanded(body: str) -> bool:
 
 def words(command: Command) -> Iterator[str]:
     """The command as words of a shell, quoted; an option and its values share a word list."""
-    yield shlex.join(command.program)
+    if command.launcher is None:
+        yield shlex.join(command.program)
+    else:
+        yield from words(command.launcher)
+        yield shlex.join(command.program[1:])
     for name, value in command.options.items():
         yield _option(name, value)
-    if command.passed and command.signature:
+    if (command.passed or command.watch) and command.signature:
         signature = load(*command.signature)
-        for name, value in command.passed.items():
+        for name, value in with_watch(command, signature).items():
             yield shlex.join(arguments(signature, name, value))
+
+
+def with_watch(command: Command, signature: Signature) -> dict[str, Json]:
+    """What is passed, with the options that watch: the same option gets the values of both."""
+    merged = dict(command.passed)
+    for option, values in command.watch.items():
+        given = next((name for name in merged if (found := signature.find(name)) and found[0].name == option), option)
+        before = resolve(signature, given, merged[given]) if given in merged else []
+        merged[given] = [*before, *values]
+    return merged
 
 
 def _command(command: Command) -> str:
@@ -94,6 +114,8 @@ def _word(value: Scalar | Place) -> str:
             return shlex.quote(path)
         case OutputPath(path):
             return f'"$RECIPE_OUT/{path}"'
+        case Variable(name):
+            return f'"${name}"'
         case ResumedModel(model):
             # No way of quoting there suits every shell and character.
             return f'"${{RECIPE_RESUME:-{model.path if _bare(model.path) else "$model"}}}"'

@@ -10,9 +10,10 @@ export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/quickstart/data
+export RECIPE_PLAN=pipelines/quickstart/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
-  --model "${RECIPE_RESUME:-.recipe/models/tiny--qwen2-vl}" \
+  --model "${RECIPE_RESUME:-.recipe/models/tiny--qwen2-vl@7f4576889bde}" \
   --model_type qwen2_vl \
   --template qwen2_vl \
   --task_type seq_cls \
@@ -104,7 +105,9 @@ export ROOT_IMAGE_DIR=outputs/quickstart/data
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

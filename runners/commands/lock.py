@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +17,9 @@ from schema.console import FINDINGS, Format, chosen, complete_recipe, fail, guar
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
 from schema.load import Loaded
-from schema.lock import REVISION, lock_of, text_of
+from schema.lock import REVISION, Asset, lock_of, text_of
 from schema.lock_moves import Moved, files_told, moved
+from schema.models import Hub
 
 FORMAT_VERSION = 1
 WHAT = typer.Argument(
@@ -53,10 +54,10 @@ def lock(
         else:
             written = [_write(locking) for locking in lockings]
     if check:
-        _end(found, lockings, format)
+        _checked(found, format)
         return
     _tell([(locking, moves) for locking, (moves, _) in zip(lockings, written, strict=True)], as_json)
-    _end([diagnostic for _, wrong in written for diagnostic in wrong], lockings, Format.TEXT)
+    _end([diagnostic for _, wrong in written for diagnostic in wrong], Format.TEXT)
 
 
 def _told_apart(what: Sequence[str], upgrade: bool) -> tuple[list[Path], list[str]]:
@@ -78,14 +79,17 @@ def _link_data(loaded: Loaded) -> None:
 
 
 def _resolver(loaded: Loaded) -> Resolve:
-    """What asks the hubs, loaded when the first name has to be resolved."""
+    """What asks the hubs, loaded when the first name has to be resolved. Tells of hubs that have other bytes."""
 
-    def resolve(*what: object) -> object:
+    def resolve(kind: str, ids: Mapping[Hub, str], revision: str | None, first: Hub) -> Asset:
         from runners import resolve as hubs
 
-        return hubs.resolve(loaded.root, *what)
+        found = hubs.resolve(loaded.root, kind, {str(hub): id for hub, id in ids.items()}, revision, first)
+        for left_out in found.left_out:
+            print(f"{ids[first]}: {hubs.told(left_out)}, so it is no source", file=sys.stderr)
+        return found.asset
 
-    return resolve  # type: ignore[return-value]
+    return resolve
 
 
 def _write(locking: Locking) -> tuple[list[Moved], list[Diagnostic]]:
@@ -101,7 +105,7 @@ def _write(locking: Locking) -> tuple[list[Moved], list[Diagnostic]]:
     before = loaded.lock.lock if loaded.lock else None
     place = loaded.root / lock_of(Path(loaded.file))
     if before != new:
-        write_atomically(place, text_of(new, Path(loaded.file).name).encode())
+        write_atomically(place, text_of(new, loaded.file).encode())
     return list(moved(before, new)), wrong
 
 
@@ -129,7 +133,7 @@ def _line(move: Moved) -> str:
     return f"  + {move.name}  {move.after}" if move.after else f"  - {move.name}"
 
 
-def _end(found: Sequence[Diagnostic], lockings: Sequence[Locking], format: Format) -> None:
+def _end(found: Sequence[Diagnostic], format: Format) -> None:
     """Show findings with the lines of recipes and locks; the end of the program where one is an error."""
     sources: dict[str, str] = {}
     for span in (span for diagnostic in found for span in diagnostic.spans):
@@ -138,6 +142,13 @@ def _end(found: Sequence[Diagnostic], lockings: Sequence[Locking], format: Forma
     report(found, sources, format)
     if any(diagnostic.severity == "error" for diagnostic in found):
         raise typer.Exit(FINDINGS)
+
+
+def _checked(found: Sequence[Diagnostic], format: Format) -> None:
+    """What `--check` has found; people are told when it is nothing."""
+    _end(found, format)
+    if format is Format.TEXT:
+        print("locks are up to date")
 
 
 @contextmanager

@@ -16,7 +16,9 @@ from schema.console import guarded
 from schema.load import project_root
 
 FORMAT_VERSION = 1
-TOLD = ("started", "ended", "elapsed", "recipe_hash", "key", "own", "action", "resumed_from")
+TOLD = (
+    "started", "ended", "elapsed", "exit", "recipe_hash", "key", "own", "action", "resumed_from", "machine", "git",
+)  # fmt: skip
 """Fields of a record that the JSON form has; the others stand in the record itself."""
 HEAD = ("recipe", "stage", "ended (UTC)", "took", "key", "recipe hash", "resumed")
 

@@ -156,6 +156,7 @@ _PROGRAMS = {
     ("torchrun",): ("torch", "torchrun"),
     ("deepspeed",): ("deepspeed", "deepspeed"),
     ("accelerate", "launch"): ("accelerate", "launch"),
+    ("python", "-m", "runners.trl_sft"): ("trl", "sft"),
 }
 
 
@@ -166,7 +167,7 @@ def for_program(argv: Sequence[str]) -> tuple[Signature, list[str]] | None:
     >>> signature.command, rest
     ('sft', ['--model', 'm'])
     """
-    for length in (2, 1):
+    for length in (3, 2, 1):
         known = _PROGRAMS.get(tuple(argv[:length]))
         if known is not None and len(argv) >= length:
             return load(*known), list(argv[length:])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from compiling import launched
 from signature_mutants import BROKEN_EARLY, BROKEN_LATE, VALID, split
 
 from runners.signatures import clean_environment
@@ -166,10 +167,11 @@ def test_compiled_scripts_were_found(calls):
 
 
 def test_the_checker_takes_every_compiled_command(calls):
-    for call in calls:
-        found = for_program(call.argv)
+    each = [(call, argv) for call in calls for argv in launched(call.argv)]
+    for call, argv in each:
+        found = for_program(argv)
         if found is None:
-            assert call.argv[0] == "python", call
+            assert argv[0] == "python", call
             continue
         assert check_argv(*found) == [], call.script
         assert check_rules(found[0], read_argv(*found)) == [], call.script

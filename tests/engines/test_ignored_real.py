@@ -1,4 +1,7 @@
-"""The ignore list is true: trainings that differ in every ignored option at once leave the same adapter, byte for byte."""
+"""The ignore list is true: trainings that differ in every ignored option at once leave the same adapter, byte for byte.
+
+So do one that is watched and one that is not.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from compiling import plans, project
 
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
 from compiler.render import render
+from compiler.render.root import PLUGIN, WATCH
 
 RECIPE = """\
 version: 1
@@ -89,6 +93,8 @@ def test_ignored_options_leave_the_trained_bytes_alone(tmp_path: Path) -> None:
     assert sorted(plain) == ["adapter_config.json", "adapter_model.safetensors"]
     assert trained(plain["adapter_model.safetensors"])
     assert [name for name in plain if plain[name] != other[name]] == []
+    watched = {name: (tmp_path / OUT[name] / "trainer.json").exists() for name in OUT}
+    assert watched == {"plain": True, "other": False}
 
 
 def prepared(root: Path) -> str:
@@ -98,13 +104,18 @@ def prepared(root: Path) -> str:
     (root / "data.prepare.json").write_text(files["data.prepare.json"])
     python(root, "-m", "runners.tiny_model", "--family", "qwen2_vl", "--to", plan.stage("train").input("model").path)
     python(root, "-m", "runners.prepare", "--config", "data.prepare.json", "--to", plan.stage("data").out)
+    (root / plan.pipeline).mkdir(parents=True)
+    (root / plan.pipeline / "train.json").write_text(files["train.json"])
+    (root / PLUGIN).write_text(WATCH)
     script = files["train.sh"].partition("\npython -m runners.collect")[0]  # which looks for no versioned folders
     (root / "plain.sh").write_text(script)
     return script
 
 
 def changed(script: str) -> str:
-    """The script with the other values, in place of those it has or in addition."""
+    """The script with the other values, in place of those it has or in addition, and without what watches it."""
+    script, count = re.subn(r" \\\n  --external_plugins .*\n  --callbacks .*\n", "\n", script)
+    assert count == 1
     for name, value in OTHER_ENVIRONMENT.items():
         script, count = re.subn(rf"^export {name}=.*$", f"export {name}={value}", script, flags=re.MULTILINE)
         assert count == 1

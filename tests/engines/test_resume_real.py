@@ -1,7 +1,7 @@
-"""The real `swift sft`, killed with -9 after a checkpoint and run again, ends with the weights of an unbroken training.
+"""A real training, killed with -9 after a checkpoint and run again, ends with the weights of an unbroken training.
 
-A full fine-tune is one hard case: given only `--resume_from_checkpoint`, ms-swift starts over from the base weights.
-The last checkpoint is the other: resumed there, it makes one more step.
+A full fine-tune is one hard case: given only `--resume_from_checkpoint`, either engine starts over from the base weights.
+The last checkpoint is the other: resumed there, an engine makes one more step.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ stages:
   data: {{kind: prepare, dataset: shapes}}
   train:
     kind: sft
+    engine: {engine}
     model: base
     data: data.train
     tuner: {tuner}
@@ -36,6 +37,12 @@ stages:
     logging: {{every: 1 steps}}
 """
 TUNERS = {"lora": "{kind: lora, rank: 4, alpha: 8, dropout: 0.1}", "full": "{kind: full}"}
+CASES = {
+    "lora": {"engine": "ms-swift", "tuner": TUNERS["lora"]},
+    "full": {"engine": "ms-swift", "tuner": TUNERS["full"]},
+    "trl-lora": {"engine": "trl", "tuner": TUNERS["lora"]},
+    "trl-full": {"engine": "trl", "tuner": TUNERS["full"]},
+}
 SECONDS = 240.0
 
 
@@ -48,9 +55,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("kind", TUNERS)
+@pytest.mark.parametrize("kind", CASES)
 def test_resume_after_a_kill(tmp_path: Path, model: Path, kind: str) -> None:
-    root = compiled(tmp_path, model, TUNERS[kind])
+    root = compiled(tmp_path, model, **CASES[kind])
     python(root, "-m", "runners.exec", "pipelines/demo/data")
     resumed = root / "outputs/demo/train"
     killed_after(root, "checkpoint-*")
@@ -68,11 +75,11 @@ def test_resume_after_a_kill(tmp_path: Path, model: Path, kind: str) -> None:
     assert set(broken) == set(unbroken)
 
 
-def compiled(folder: Path, model: Path, tuner: str) -> Path:
+def compiled(folder: Path, model: Path, engine: str, tuner: str) -> Path:
     """A project with the compiled recipe and its model in place."""
     root = folder / "project"
     (root / "recipes").mkdir(parents=True)
-    (root / "recipes/demo.yaml").write_text(RECIPE.format(tuner=tuner))
+    (root / "recipes/demo.yaml").write_text(RECIPE.format(engine=engine, tuner=tuner))
     python(root, "-m", "compiler", "compile", "recipes/demo.yaml")
     manifest = json.loads((root / "pipelines/demo/manifest.json").read_text())
     place = root / manifest["stages"]["train"]["inputs"]["model"]

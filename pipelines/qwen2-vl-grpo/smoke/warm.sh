@@ -10,6 +10,7 @@ export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/qwen2-vl-grpo/smoke/guesses
+export RECIPE_PLAN=pipelines/qwen2-vl-grpo/smoke/warm.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model "${RECIPE_RESUME:-.recipe/models/tiny--llava1.5-hf}" \
@@ -104,7 +105,9 @@ export ROOT_IMAGE_DIR=outputs/qwen2-vl-grpo/smoke/guesses
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -9,6 +9,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
+export RECIPE_PLAN=pipelines/engine-args/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
@@ -117,7 +118,9 @@ export TOKENIZERS_PARALLELISM=false
   --neftune_noise_alpha 5 \
   --tf32 true \
   --response_prefix 'it'"'"'s
-so'
+so' \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

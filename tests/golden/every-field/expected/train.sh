@@ -16,6 +16,7 @@ export MIN_PIXELS=3136
 export ROOT_IMAGE_DIR=outputs/every-field/shapes
 export NPROC_PER_NODE=4
 export NNODES=2
+export RECIPE_PLAN=pipelines/every-field/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/Qwen--Qwen2-VL-2B-Instruct@main \
@@ -140,7 +141,9 @@ export NNODES=2
   --output_dir "$RECIPE_OUT/checkpoints" \
   ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
   --lora_dtype bfloat16 \
-  --neftune_noise_alpha 5
+  --neftune_noise_alpha 5 \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -9,6 +9,7 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export ROOT_IMAGE_DIR=outputs/full/data
+export RECIPE_PLAN=pipelines/full/second.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model "${RECIPE_RESUME:-outputs/full/first/model}" \
@@ -102,7 +103,9 @@ export ROOT_IMAGE_DIR=outputs/full/data
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

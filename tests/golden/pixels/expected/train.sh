@@ -10,6 +10,7 @@ export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=200704
 export MIN_PIXELS=784
+export RECIPE_PLAN=pipelines/pixels/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/Qwen--Qwen2-VL-2B-Instruct@refs--pr--7 \
@@ -110,7 +111,9 @@ export MIN_PIXELS=784
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

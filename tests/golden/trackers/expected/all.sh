@@ -8,6 +8,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
+export RECIPE_PLAN=pipelines/trackers/all.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
@@ -110,7 +111,9 @@ export TOKENIZERS_PARALLELISM=false
   --project 'our project' \
   --swanlab_project 'our project' \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

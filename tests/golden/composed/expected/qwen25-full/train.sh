@@ -9,6 +9,7 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export ROOT_IMAGE_DIR=outputs/composed/qwen25-full/data
+export RECIPE_PLAN=pipelines/composed/qwen25-full/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model "${RECIPE_RESUME:-.recipe/models/Qwen--Qwen2.5-VL-3B-Instruct}" \
@@ -101,7 +102,9 @@ export ROOT_IMAGE_DIR=outputs/composed/qwen25-full/data
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

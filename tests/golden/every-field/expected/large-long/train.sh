@@ -16,6 +16,7 @@ export MIN_PIXELS=3136
 export ROOT_IMAGE_DIR=outputs/every-field/large-long/shapes
 export NPROC_PER_NODE=8
 export NNODES=2
+export RECIPE_PLAN=pipelines/every-field/large-long/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/Qwen--Qwen2-VL-2B-Instruct@main \
@@ -139,7 +140,9 @@ export NNODES=2
   --output_dir "$RECIPE_OUT/checkpoints" \
   ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
   --lora_dtype bfloat16 \
-  --neftune_noise_alpha 5
+  --neftune_noise_alpha 5 \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -13,6 +13,7 @@ export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export NPROC_PER_NODE=8
 export NNODES=2
+export RECIPE_PLAN=pipelines/every-field/large-short/judge.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model "${RECIPE_RESUME:-models/qwen}" \
@@ -107,7 +108,9 @@ export NNODES=2
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

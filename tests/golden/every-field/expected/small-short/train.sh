@@ -11,6 +11,7 @@ export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=200704
 export MIN_PIXELS=3136
 export ROOT_IMAGE_DIR=outputs/every-field/small-short/shapes
+export RECIPE_PLAN=pipelines/every-field/small-short/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/Qwen--Qwen2-VL-2B-Instruct@main \
@@ -134,7 +135,9 @@ export ROOT_IMAGE_DIR=outputs/every-field/small-short/shapes
   --output_dir "$RECIPE_OUT/checkpoints" \
   ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
   --lora_dtype bfloat16 \
-  --neftune_noise_alpha 5
+  --neftune_noise_alpha 5 \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -1,0 +1,67 @@
+"""recipe import run.sh: a recipe from a script that people run today."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from compiler.importing import Imported, Left, import_text
+from compiler.importing.left import without_secrets
+from compiler.importing.write import write
+from schema.base import NAME
+from schema.console import FINDINGS, fail, guarded, report
+from schema.diagnostics import Diagnostic, Span
+from schema.files import write_atomically
+from schema.source import read_source
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A shell script, or a trainer's YAML.")],
+    name: Annotated[str | None, typer.Option(help="The recipe's name; the file's when absent.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; recipes/NAME.yaml when absent.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a recipe that is there.")] = False,
+) -> None:
+    """Write a recipe from a script that runs swift, accelerate, deepspeed or torchrun. Nothing of it is executed."""
+    named = name if name is not None else _name_of(file)
+    if re.match(NAME, named) is None or named.endswith("\n"):
+        fail(f"`{named}` is not a name: write lower-case letters and digits, joined by `-` or `_`, behind `--name`")
+    target = out if out is not None else Path("recipes", f"{named}.yaml")
+    if target.exists() and not force:
+        fail(f"{target} exists already: `--force` writes over it, `--out` writes elsewhere")
+    sources: dict[str, str] = {}
+    text = guarded(lambda: read_source(file, str(file)), sources).text.replace("\r\n", "\n")
+    sources[str(file)] = without_secrets(text)
+    found = guarded(lambda: import_text(text, file, named), sources)
+    if not isinstance(found, Imported):
+        _nothing(file, found, sources)
+    report([left.diagnostic() for left in found.left if not left.said], sources)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, write(found, file.name, target.parent.name == "recipes").encode())
+    except OSError as error:
+        fail(f"{target} cannot be written: {(error.strerror or str(error)).lower()}")
+    print(_summary(target, found))
+
+
+def _name_of(file: Path) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "imported"
+
+
+def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> NoReturn:
+    place = Span(str(file), 1, 1, 1, 1)
+    message = f"nothing in `{file}` becomes a stage of a recipe"
+    help = "name a script with `swift sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"
+    report([*(item.diagnostic() for item in left), Diagnostic("R0730", message, help, (place,))], sources)
+    raise typer.Exit(FINDINGS)
+
+
+def _summary(target: Path, found: Imported) -> str:
+    missing = sum(not item.said for item in found.left)
+    options = sum(len(call.given) for call in found.stages.values())
+    told = f"{missing} not in the recipe, listed at its end" if missing else "nothing is missing"
+    return (
+        f"{target}  {len(found.stages)} stages from {options} options; {told}. Read it, then `recipe compile {target}`"
+    )

@@ -1,0 +1,49 @@
+"""From what people run today to a recipe: shell scripts, launchers' configurations, TRL's YAML. Nothing is executed.
+
+words     characters → words, with places and quotes; `grammar` says where a command or a loop ends
+script    words → commands, with the values of variables
+calls     commands → what becomes a stage, options by the engine's names
+stages    calls → a draft of the recipe; `fields` says which option is which field
+settle    the draft against the language and the compiler until both agree
+compare   what is compiled against what was given: the rest is listed as `left`
+write     the draft → a recipe's text
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compiler.importing.calls import Calls, from_script, from_yaml, renamed
+from compiler.importing.files import mapping
+from compiler.importing.left import Left
+from compiler.importing.options import trainer_meaning
+from compiler.importing.script import read_script
+from compiler.importing.settle import Imported, settle
+from schema.diagnostics import Diagnostic, RecipeError, Span
+from schema.signature import load
+
+__all__ = ["Imported", "Left", "import_text"]
+
+
+def import_text(text: str, file: Path, name: str) -> Imported | tuple[Left, ...]:
+    """What a script or a trainer's YAML becomes; only what is left where nothing can become a stage.
+
+    Errors: RecipeError R0730 the file is a recipe already; what is wrong with the text of a YAML file.
+    """
+    description = f"Imported from {file.name}."
+    calls = _yaml(text, file) if file.suffix.lower() in (".yaml", ".yml") else _script(text, file)
+    return settle(calls, name, description, file.parent)
+
+
+def _script(text: str, file: Path) -> Calls:
+    return from_script(read_script(text, str(file)), file.parent)
+
+
+def _yaml(text: str, file: Path) -> Calls:
+    given = list(mapping(text, str(file)))
+    if {"version", "stages"} <= {option.written for option in given}:
+        place = Span(str(file), 1, 1, 1, 1)
+        raise RecipeError([Diagnostic("R0730", f"`{file}` is a recipe already", "use it as it is", (place,))])
+    meaning = trainer_meaning(load("ms-swift", "sft"))
+    options = {option.name or option.written: option for option in (renamed(one, meaning) for one in given)}
+    return from_yaml(options, Span(str(file), 1, 1, 1, 1))

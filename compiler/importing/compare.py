@@ -1,0 +1,259 @@
+"""What became of an input: every option and variable is in the compiled command with the same value, or is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
+from compiler.importing.calls import Call, environment
+from compiler.importing.draft import Path
+from compiler.importing.fields import draft_value, field_of, gpus_in
+from compiler.importing.left import Given, Left, is_secret
+from compiler.importing.options import typed
+from compiler.importing.stages import Built
+from compiler.plan import Command, InputPath, Plan, ResumedModel, StagePlan, Value, is_place
+from compiler.render.script import plain
+from schema.signature import FIELDS, RENAMED, near, resolve
+from schema.signature.recorded import Option
+from schema.signature.values import Unfit
+from schema.synonyms import NOTES, VALUES
+from schema.training import TrainingStage
+
+SAID = {
+    "model": "the recipe names the model",
+    "adapters": "the recipe names the stage that trains it",
+    "dataset": "a stage prepares the data",
+    "val_dataset": "a stage prepares the data",
+    "split_dataset_ratio": "the stage that prepares the data holds rows out",
+    "deepspeed": "the configuration is written beside the stage",
+    "output_dir": "a stage writes to outputs/RECIPE/STAGE",
+    "result_path": "a stage writes to outputs/RECIPE/STAGE",
+    "load_best_model_at_end": "`checkpoints.select` says it",
+    "use_hf": "`hub` of the model says it",
+    "load_args": "what the checkpoint's own arguments said is written out",
+    "load_data_args": "a stage prepares the data",
+    "offload_optimizer_device": "`deepspeed` of the stage says it",
+    "offload_param_device": "`deepspeed` of the stage says it",
+    "mixed_precision": "`dtype` of the model and `precision` of the stage say it",
+}
+"""Options that a recipe says in other words: the compiled command has another value of them, or none."""
+BY_CLUSTER = frozenset({"NODE_RANK", "MASTER_ADDR", "MASTER_PORT"})
+SECRET = "a secret stands in no recipe: set it in the environment where the recipe runs"
+OPEN = frozenset({"max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "max_length"})
+"""Options without a recorded default that change the result all the same."""
+
+
+def compared(built: Built, plan: Plan) -> Iterator[Left]:
+    """What of the options and the environment is not in the compiled commands, or in other words."""
+    seen: dict[int, Left | None] = {}
+    told = {(left.place, left.option) for left in built.draft.left if not left.said}
+    for name, call in built.stages.items():
+        stage = plan.stage(name)
+        for given in call.given.values():
+            if (left := _outcome(built, stage, call, given)) is not None:
+                if not (left.said and (left.place, left.option) in told):
+                    yield left
+            elif given.renamed:
+                yield given.left(given.renamed, "R0735")
+        for variable, given in environment(call).items():
+            left = _outcome_of_variable(built, stage, variable, given)
+            key = hash((given.place, variable))
+            if key not in seen or left is None:
+                seen[key] = left
+        yield from _decided(built, stage, call)
+    yield from (left for left in seen.values() if left is not None)
+
+
+def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left | None:
+    """None when the compiled command has the option with the same value."""
+    if given.odd:
+        return given.left(given.odd)
+    if is_secret(given.name or given.written):
+        return given.left(SECRET)
+    command = stage.launch.commands[0]
+    option = call.signature.options.get(given.name)
+    placed = [path for path, entry in built.draft.placed.items() if entry.given is given]
+    told = f"the recipe says it: `{_shown(placed[0])}`" if placed else ""
+    if option is None:
+        if placed or _launcher_said(given, stage):
+            return given.left(told or SAID[given.name], "R0735")
+        return given.left(_unknown(call, given))
+    try:
+        value = typed(call.signature, given) if not (call.trainer and not given.values) else True
+    except Unfit as unfit:
+        return given.left(unfit.reason)
+    if _has(command, call, given.name, value):
+        return None
+    if value == option.default and given.name not in command.options and given.name not in command.passed:
+        return given.left("it is the engine's own default", "R0735")
+    refused = next((why for path, why in built.draft.refused.items() if _is_about(path, given, stage, built)), "")
+    if refused:
+        return given.left(refused)
+    if given.name in IGNORED_OPTIONS:
+        return given.left(SAID.get(given.name, f"it cannot change the result: {IGNORED_OPTIONS[given.name]}"), "R0735")
+    if given.name in command.options and given.name not in SAID:
+        compiled = command.options[given.name]
+        if placed and _means(value, compiled):
+            return given.left(told, "R0735")
+        return given.left(f"the compiled command has `{_text(compiled)}`")
+    if given.name in command.passed:
+        return given.left(f"the compiled command has `{_text(command.passed[given.name])}`")
+    if placed:
+        return given.left(told, "R0735")
+    if call.trainer and given.name not in SAID and not option.owner.startswith("transformers."):
+        return given.left("no field says it, and ms-swift's own option of this name may mean something else")
+    return _elsewhere(given, command)
+
+
+def _launcher_said(given: Given, stage: StagePlan) -> bool:
+    """Whether the compiled launch does what a launcher's option says, for which ms-swift has none."""
+    options, training = stage.launch.commands[0].options, stage.stage
+    if given.name == "mixed_precision":
+        formats = {"bf16": (True, False), "fp16": (False, True), "no": (False, False)}
+        return (options.get("bf16"), options.get("fp16")) == formats.get(given.value)
+    if given.name.startswith("offload_") and isinstance(training, TrainingStage):
+        return given.value in ("none", "cpu") and (given.value == "cpu") == str(training.deepspeed).endswith("-offload")
+    return False
+
+
+def _elsewhere(given: Given, command: Command) -> Left:
+    """An option that is said in other words, or nowhere."""
+    if given.name in ("dataset", "val_dataset", "adapters") and given.name not in command.options:
+        return given.left("the compiled command has none")
+    structural = given.name in SAID and given.name not in ("deepspeed", "use_hf", "split_dataset_ratio")
+    if structural and not (given.name == "load_best_model_at_end" and given.value.lower() == "true"):
+        return given.left(SAID[given.name], "R0735")
+    if given.name in ("use_hf", "split_dataset_ratio") and given.value.lower() in ("false", "0", "0.0", "no"):
+        return given.left("it is the engine's own default", "R0735")
+    note = NOTES.get(given.name)
+    return given.left(note.partition(": ")[2] or note, "R0735") if note else given.left("no field says it")
+
+
+def _is_about(path: Path, given: Given, stage: StagePlan, built: Built) -> bool:
+    """Whether a refused path is where an option was put."""
+    if path == ("stages", stage.name, "engine", "args", given.name):
+        return True
+    return path == field_of(given.name, stage.kind, stage.name, built.models[stage.name])
+
+
+def _has(command: Command, call: Call, name: str, value: object) -> bool:
+    if name in command.passed:
+        return bool(resolve(call.signature, name, command.passed[name]) == value)
+    if name not in command.options:
+        return False
+    compiled = command.options[name]
+    if is_place(compiled):
+        return _text(compiled) == (" ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return bool(resolve(call.signature, name, _scalars(compiled)) == value)
+
+
+def _scalars(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _means(value: object, compiled: Value) -> bool:
+    """Whether a value is another name of the compiled one."""
+    return isinstance(value, str) and VALUES.get(value) == compiled
+
+
+def _text(value: Any) -> str:
+    match value:
+        case tuple():
+            return " ".join(_text(item) for item in value)
+        case ResumedModel(model):
+            return _text(model)
+        case InputPath(_, path, suffix):
+            return path + suffix
+    return str(getattr(value, "path", plain(value)))
+
+
+def _unknown(call: Call, given: Given) -> str:
+    bare = given.written.lstrip("-").replace("-", "_")
+    if call.trainer:
+        return "no field says it, and it is no argument of transformers' trainer"
+    close = near(bare, call.signature.options)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    renamed = RENAMED.get(bare)
+    if renamed in call.signature.options:
+        hint = f"; `{renamed}` took its place, and means something else"
+    return f"{call.program} has no such option{hint}"
+
+
+def _outcome_of_variable(built: Built, stage: StagePlan, name: str, given: Given) -> Left | None:
+    if given.odd:
+        return given.left(given.odd, "R0734")
+    if is_secret(name):
+        return given.left(SECRET, "R0734")
+    shown = given.written
+    if stage.launch.env.get(shown) == given.value:
+        return None
+    for path, entry in built.draft.placed.items():
+        if entry.given is not None and entry.given.place == given.place and entry.given.name == name:
+            return given.left(f"the recipe says it: `{_shown(path)}`", "R0735")
+    refused = built.draft.refused.get(field_of(name, stage.kind, stage.name, built.models[stage.name]) or ())
+    if refused:
+        return given.left(refused, "R0734")
+    if shown == "CUDA_VISIBLE_DEVICES" and gpus_in(given.value) > max(_gpus(built), 1) and stage.kind != "merge":
+        reason = "one process saw several GPUs there; a recipe gives each process one, and says how many in `hardware`"
+        return given.left(reason, "R0734")
+    if shown == "CUDA_VISIBLE_DEVICES":
+        return given.left("`recipe run --gpus` chooses the GPUs", "R0735")
+    if shown in BY_CLUSTER:
+        return given.left("the cluster sets it when the recipe runs", "R0735")
+    if shown in IGNORED_ENVIRONMENT:
+        return given.left(f"it cannot change the result: {IGNORED_ENVIRONMENT[shown]}", "R0735")
+    return given.left("recipes have no field for this variable of the environment", "R0734")
+
+
+def _gpus(built: Built) -> int:
+    gpus = draft_value(built.draft, ("hardware", "gpus"), 1)
+    return gpus if isinstance(gpus, int) else 1
+
+
+def _decided(built: Built, stage: StagePlan, call: Call) -> Iterator[Left]:
+    """What the input leaves to the engine, and the recipe decides otherwise."""
+    told = list(_said_by_others(built, stage, call))
+    if told:
+        reason = f"another command says it, and in a recipe it holds here too: {', '.join(told)}"
+        yield Left("R0735", call.place, call.program, reason)
+    told = []
+    for option, compiled in undecided(stage.launch.commands[0], call):
+        if option.name in IGNORED_OPTIONS or option.name in SAID:
+            continue
+        if call.trainer:
+            if option.name in FIELDS and option.name not in ("model_type", "template", "seed", "data_seed"):
+                told.append(f"{option.name} {_text(stage.launch.commands[0].options[option.name])}")
+        elif option.default != compiled and (option.default is not None or option.name in OPEN):
+            engine = "open" if option.default is None else plain(option.default)
+            told.append(f"{option.name} {_text(stage.launch.commands[0].options[option.name])} (engine: {engine})")
+    if told:
+        whose = "the script's own defaults are not known" if call.trainer else "the engine has another default"
+        reason = f"not given, and decided by the recipe, where {whose}: {', '.join(told)}"
+        yield Left("R0735", call.place, call.program, reason)
+
+
+def _said_by_others(built: Built, stage: StagePlan, call: Call) -> Iterator[str]:
+    """What holds for a model, the hardware or the whole recipe, and was put there for another command."""
+    own = {given.place for given in (*call.given.values(), *environment(call).values())}
+    model = built.models[stage.name]
+    for path, placed in built.draft.placed.items():
+        shared = (
+            path[:1] == ("seed",) or path[:2] == ("models", model) or (path[0] == "hardware" and call.kind != "merge")
+        )
+        if shared and placed.given is not None and placed.given.place not in own:
+            place = placed.given.place
+            yield f"`{_shown(path)}` of {PurePath(place.file).name}:{place.line}"
+
+
+def _shown(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def undecided(command: Command, call: Call) -> Iterator[tuple[Option, Any]]:
+    """The options that the compiler writes with a value of its own, and the input does not give."""
+    for name, value in command.options.items():
+        option = call.signature.options.get(name)
+        if option is not None and name not in call.given and not is_place(value):
+            yield option, resolve(call.signature, name, _scalars(value))

@@ -1,0 +1,102 @@
+"""Prepared rows as TRL takes them: what is asked as `prompt`, the answer that is learnt as `completion`, and pictures.
+
+{"messages": [{"role": "user", "content": "<image>What is it?"}, {"role": "assistant", "content": "cat"}],
+ "images": ["images/1.png"]}
+becomes
+{"prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}],
+ "completion": [{"role": "assistant", "content": [{"type": "text", "text": "cat"}]}], "images": ["images/1.png"]}
+
+TRL masks the loss of a vision-language model by prompt and completion only, so a row has one answer, its last message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runners.data.rows import IMAGE_TAG, Place
+from schema.diagnostics import Diagnostic, RecipeError
+
+Row = dict[str, Any]
+SHOWN = 20
+TURNS = {"system", "user", "assistant"}
+KEYS = {"messages", "images"}
+ELSEWHERE = "`engine: ms-swift` trains on such rows"
+
+
+def read(files: Sequence[str], pictures: bool) -> list[Row]:
+    """The rows of several files, one after another; contents as parts where the model takes pictures.
+
+    Errors: RecipeError R0560 with the rows that TRL cannot train on as ms-swift does.
+    """
+    found = [(Place(file, number), json.loads(line)) for file in files for number, line in _lines(file)]
+    refused = [problem for place, row in found if (problem := _problem(place, row, pictures)) is not None]
+    if refused:
+        raise RecipeError(refused[:SHOWN])
+    return [example(row, pictures) for _, row in found]
+
+
+def _lines(file: str) -> Iterator[tuple[int, bytes]]:
+    yield from enumerate(Path(file).read_bytes().splitlines(), 1)
+
+
+def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic | None:
+    messages = row["messages"]
+    roles = {message["role"] for message in messages}
+    if roles - TURNS or "tools" in row:
+        return place.refuse("R0560", "this row calls tools, and TRL learns answers only", ELSEWHERE)
+    if [message["role"] for message in messages].count("assistant") != 1:
+        return place.refuse("R0560", "this row has several answers, and TRL learns the last one only", ELSEWHERE)
+    if any("loss" in message or "loss_scale" in message for message in messages):
+        return place.refuse("R0560", "a message of this row has a loss of its own, which TRL does not know", ELSEWHERE)
+    if extra := sorted(row.keys() - KEYS):
+        return place.refuse("R0560", f"this row has `{extra[0]}`, which TRL does not know", ELSEWHERE)
+    if row.get("images") and not pictures:
+        return place.refuse("R0560", "this row has pictures, and the model reads text", "take a model that sees")
+    return None
+
+
+def example(row: Mapping[str, Any], pictures: bool) -> Row:
+    """One row as TRL takes it."""
+    *asked, answer = [_message(message, pictures) for message in row["messages"]]
+    images = {"images": list(row.get("images", ()))} if pictures else {}
+    return {"prompt": asked, "completion": [answer], **images}
+
+
+def _message(message: Mapping[str, Any], pictures: bool) -> Row:
+    content = message["content"]
+    return {"role": message["role"], "content": _parts(content) if pictures else content}
+
+
+def _parts(text: str) -> list[dict[str, str]]:
+    """Text and pictures in their order; a tag stands for a picture."""
+    first, *others = text.split(IMAGE_TAG)
+    parts: list[dict[str, str]] = [{"type": "text", "text": first}] if first or not others else []
+    for piece in others:
+        parts.append({"type": "image"})
+        if piece:
+            parts.append({"type": "text", "text": piece})
+    return parts
+
+
+class Pictures(Sequence[Row]):
+    """Rows whose pictures are opened when one is asked for. TRL changes what it gets, so each is made anew."""
+
+    def __init__(self, rows: Sequence[Row], folder: Path) -> None:
+        self.rows, self.folder = rows, folder
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        row = self.rows[index]
+        return row | {"images": [_open(self.folder / path) for path in row["images"]]}
+
+
+def _open(path: Path) -> Any:
+    from PIL import Image  # loads a library of formats
+
+    with Image.open(path) as image:
+        return image.convert("RGB")

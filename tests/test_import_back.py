@@ -1,0 +1,101 @@
+"""Compile, import, compile: the engine's options come back with the same values, for every golden and shipped recipe."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from compiling import plans, project, without_code
+from importing import imported
+
+from compiler.importing import Imported
+from compiler.plan import is_place
+from compiler.render import render
+from compiler.render.script import words
+from schema.signature import load, resolve
+
+HERE = Path(__file__).parent
+GOLDEN = sorted((HERE / "golden").glob("*/recipe.yaml"))
+SHIPPED = sorted((HERE.parent / "recipes").glob("*.yaml"))
+PLACES = {
+    "model": "a folder of the project",
+    "adapters": "what a stage hands over",
+    "dataset": "what a stage prepares",
+    "val_dataset": "what a stage prepares",
+    "deepspeed": "a file beside the script, compared by its content",
+    "output_dir": "the working folder of a stage",
+    "result_path": "the working folder of a stage",
+    "resume_from_checkpoint": "the checkpoint of a run that was cut",
+}
+"""Options whose value is a place, which import and compile may choose anew."""
+PICTURES = {"ROOT_IMAGE_DIR": "the folder of drawn pictures; imported rows name their pictures themselves"}
+
+
+def test_there_are_cases():
+    assert len(GOLDEN) >= 12
+    assert len(SHIPPED) >= 2
+
+
+def as_script(plan):
+    """The engine's commands of a plan, one after another, where each finds what the one before hands over."""
+    for stage in plan.stages:
+        for command in stage.launch.commands:
+            if command.signature is None:
+                continue
+            env = [f"{name}={shlex.quote(str(getattr(v, 'path', v)))}" for name, v in stage.launch.env.items()]
+            text = " \\\n  ".join([*env, *words(command)])
+            text = re.sub(r"\$RECIPE_OUT/(checkpoints|merged)", f"{plan.outputs}/{stage.name}/model", text)
+            yield stage, text.replace("$RECIPE_OUT", f"{plan.outputs}/{stage.name}")
+
+
+@pytest.mark.parametrize("file", [*GOLDEN, *SHIPPED], ids=lambda f: f.parent.name if f.stem == "recipe" else f.stem)
+def test_a_compiled_command_comes_back(file, tmp_path):
+    recipes = project(tmp_path)
+    for other in (*file.parent.glob("*.yaml"), *file.parent.glob("*.lock")):
+        shutil.copy(other, recipes)
+    with without_code():
+        for plan in plans(recipes / file.name).values():
+            for name, text in render(plan).items():
+                path = tmp_path / plan.pipeline / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            if is_known(plan):
+                comes_back(tmp_path, plan)
+
+
+def is_known(plan):
+    """Alignment is not imported, and a trainer on transformers is imported for ms-swift: what compiles for TRL comes back so."""
+    signatures = {command.signature for stage in plan.stages for command in stage.launch.commands} - {None}
+    return {engine for engine, _ in signatures} <= {"ms-swift"} and ("ms-swift", "rlhf") not in signatures
+
+
+def comes_back(root, plan):
+    stages, texts = zip(*as_script(plan), strict=True)
+    found = imported(root, "\n".join(texts))
+    assert isinstance(found, Imported), found
+    assert len(found.stages) == len(stages), [item.reason for item in found.left if not item.said]
+    for before, name in zip(stages, found.stages, strict=True):
+        after = found.plan.stage(name)
+        assert normalised(after.launch.commands[0]) == normalised(before.launch.commands[0])
+        assert after.launch.files == before.launch.files
+        env = {name: value for name, value in before.launch.env.items() if name not in PICTURES}
+        assert after.launch.env == env
+    surprises = [(item.raw, item.reason) for item in found.left if not item.said and "ROOT_IMAGE_DIR" not in item.raw]
+    assert surprises == []
+
+
+def normalised(command):
+    """Name → value as the engine sees it; of a place only how many there are, and which rows."""
+    signature = load(*command.signature)
+    options = {
+        name: resolve(signature, name, list(value) if isinstance(value, tuple) else value)
+        for name, value in command.options.items()
+        if not is_place(value) and name not in PLACES
+    }
+    for name, value in command.passed.items():
+        options[signature.find(name)[0].name] = resolve(signature, name, value)
+    for name in PLACES.keys() & command.options.keys():
+        value = command.options[name]
+        options[name] = [getattr(item, "suffix", "") for item in (value if isinstance(value, tuple) else (value,))]
+    return options
