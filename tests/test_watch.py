@@ -105,7 +105,7 @@ def trainer() -> SimpleNamespace:
 
 def compared(held_by: SimpleNamespace, document: dict = IDENTITY) -> list[Difference]:
     """Where a trainer differs from an identity document."""
-    plan = planned(document, PROGRAM)
+    plan = planned(document, [PROGRAM])
     return differences(plan, swift.settings(held_by, held_by.args, plan))
 
 
@@ -116,7 +116,7 @@ def test_a_trainer_that_holds_what_is_planned() -> None:
 def test_the_tables_are_those_that_are_tested() -> None:
     assert sorted(SCALARS) == sorted(held.ARGUMENTS)
     assert sorted(ADAPTER) == sorted(held.LORA)
-    plan = planned(IDENTITY, PROGRAM)
+    plan = planned(IDENTITY, [PROGRAM])
     known = swift.settings(trainer(), trainer().args, plan).keys()
     assert plan.keys() - known == {"tuner_type"}, "every other option of this plan is compared"
     assert "deepspeed.zero_optimization.stage" in plan
@@ -287,7 +287,7 @@ def told(place: Path, name: str = "trainer.json") -> dict:
 
 
 def test_before_and_after(place: Path) -> None:
-    watch = report.Watch(PROGRAM, 0)
+    watch = report.Watch([PROGRAM], 0)
     watch.begin({"learning_rate": 1e-4, "unknown": 1}, (10, 100))
     assert told(place)["before"] == []
     assert told(place)["after"] is None
@@ -301,7 +301,7 @@ def test_before_and_after(place: Path) -> None:
 
 def test_a_difference_ends_the_process(place: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        report.Watch(PROGRAM, 0).begin({"learning_rate": 0.5, "seed": 1}, (10, 100))
+        report.Watch([PROGRAM], 0).begin({"learning_rate": 0.5, "seed": 1}, (10, 100))
     assert "before its first step" in str(ended.value)
     assert "  learning_rate: planned 0.0001, held 0.5\n  seed: planned 42, held 1" in str(ended.value)
     assert [found["option"] for found in told(place)["before"]] == ["learning_rate", "seed"]
@@ -309,15 +309,15 @@ def test_a_difference_ends_the_process(place: Path) -> None:
 
 def test_a_model_that_would_not_change(place: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        report.Watch(PROGRAM, 0).begin({}, (0, 100))
+        report.Watch([PROGRAM], 0).begin({}, (0, 100))
     assert "trainable parameters: planned some, held 0" in str(ended.value)
 
 
 def test_another_process_is_told_of_when_it_differs(place: Path) -> None:
-    report.Watch(PROGRAM, 3).begin({"seed": 42}, (10, 100))
+    report.Watch([PROGRAM], 3).begin({"seed": 42}, (10, 100))
     assert not list(place.glob("trainer*"))
     with pytest.raises(SystemExit):
-        report.Watch(PROGRAM, 3).begin({"seed": 43}, (10, 100))
+        report.Watch([PROGRAM], 3).begin({"seed": 43}, (10, 100))
     assert told(place, "trainer.3.json")["before"][0]["held"] == 43
 
 
@@ -325,5 +325,5 @@ def test_another_process_is_told_of_when_it_differs(place: Path) -> None:
 def test_without_a_plan_nothing_is_trained(place: Path, content: str | None) -> None:
     (place / "train.json").unlink() if content is None else (place / "train.json").write_text(content)
     with pytest.raises(SystemExit) as ended:
-        report.Watch(PROGRAM, 0)
+        report.Watch([PROGRAM], 0)
     assert "nothing was trained" in str(ended.value)

@@ -82,5 +82,5 @@ def test_names_of_exec_and_compiler_agree(tmp_path: Path) -> None:
     assert PLAN == report.PLAN
     assert f"from {swift.__name__} import register" in WATCH
     (watched,) = (c for c in plan_of(tmp_path, "{}").stage("train").launch.commands if c.watch)
-    assert watched.program == swift.PROGRAM
+    assert watched.program == swift.PROGRAMS[0]
     assert watched.watch["callbacks"] == (swift.NAME,)

@@ -12,6 +12,7 @@ from compiler.backends.ms_swift_training import (
     LORA,
     SFT_DEFAULTS,
     TRAINING,
+    WATCH,
     Fields,
     environment,
     identity_of,
@@ -20,7 +21,6 @@ from compiler.backends.ms_swift_training import (
     training_outputs,
 )
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
-from compiler.render.root import PLUGIN
 from schema.stages import Merge, Predict
 from schema.training import SupervisedStage, TrainingStage
 
@@ -29,9 +29,6 @@ SUPERVISED: Fields = {"max_length": ("max_length",), "packing": ("packing",)} | 
 
 PACKING: dict[str, Value] = {"packing_strategy": "binpack", "packing_num_proc": 1}
 """How examples share a sequence."""
-
-WATCH = {"external_plugins": (PLUGIN,), "callbacks": ("recipe",)}
-"""Has the trainer's own settings compared with the plan before its first step: `runners.watch`."""
 
 INFER_DEFAULTS: dict[str, Value] = {
     "infer_backend": "transformers",

@@ -14,6 +14,7 @@ from compiler.backends.ms_swift_training import (
     LORA,
     SFT_DEFAULTS,
     TRAINING,
+    WATCH,
     Fields,
     model_below,
     training_launch,
@@ -106,9 +107,7 @@ def grpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     }
     table = {**GRPO, **_vllm(stage)}
     options = training_options(plan, planned, table, own, GRPO_DEFAULTS)
-    train = Command(
-        ("swift", "rlhf"), options, (ENGINE, "rlhf"), stage.engine.args, trains=True, fields={**table, **LORA}
-    )
+    train = Command(("swift", "rlhf"), options, (ENGINE, "rlhf"), stage.engine.args, WATCH, True, {**table, **LORA})
     check = rewards.plugin(plan, planned, stage.files)
     launch = training_launch(plan, planned, train, (check,), tuple(rewards.modules(stage.rewards)))
     files = {**launch.files, "rewards": rewards.config(stage.rewards, stage.files)}
@@ -128,9 +127,7 @@ def dpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         **_reference(planned, stage, compared=True),
     }
     options = training_options(plan, planned, DPO, own, DPO_DEFAULTS)
-    train = Command(
-        ("swift", "rlhf"), options, (ENGINE, "rlhf"), stage.engine.args, trains=True, fields={**DPO, **LORA}
-    )
+    train = Command(("swift", "rlhf"), options, (ENGINE, "rlhf"), stage.engine.args, WATCH, True, {**DPO, **LORA})
     curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
     return training_launch(plan, planned, train), training_outputs(curve)
 

@@ -25,6 +25,7 @@ from compiler.plan import (
     StagePlan,
     Value,
 )
+from compiler.render.root import PLUGIN
 from schema.base import steps_of
 from schema.hardware import Hardware
 from schema.stages import Classify
@@ -123,6 +124,9 @@ SFT_DEFAULTS: dict[str, Value] = {
     "add_version": False,
     "create_checkpoint_symlink": False,
 }
+
+WATCH = {"external_plugins": (PLUGIN,), "callbacks": ("recipe",)}
+"""Has the trainer's own settings compared with the plan before its first step: `runners.watch`."""
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "MODELSCOPE_CACHE": ".recipe/cache/modelscope", "TOKENIZERS_PARALLELISM": "false"}
 

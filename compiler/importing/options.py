@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from compiler.backends.ms_swift import WATCH
+from compiler.backends.ms_swift_training import WATCH
 from compiler.importing.left import Given, Left
 from compiler.importing.script import Text
 from schema.diagnostics import Span

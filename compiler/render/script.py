@@ -66,7 +66,7 @@ def words(command: Command) -> Iterator[str]:
         yield from words(command.launcher)
         yield shlex.join(command.program[1:])
     for name, value in command.options.items():
-        yield _option(name, value)
+        yield _option(name, _several(value) + command.watch[name] if name in command.watch else value)
     if (command.passed or command.watch) and command.signature:
         signature = load(*command.signature)
         for name, value in with_watch(command, signature).items():
@@ -74,13 +74,22 @@ def words(command: Command) -> Iterator[str]:
 
 
 def with_watch(command: Command, signature: Signature) -> dict[str, Json]:
-    """What is passed, with the options that watch: the same option gets the values of both."""
+    """What is passed, with the options that watch: the same option gets the values of both.
+
+    An option that the compiler writes for another reason, too, has them there.
+    """
     merged = dict(command.passed)
     for option, values in command.watch.items():
+        if option in command.options:
+            continue
         given = next((name for name in merged if (found := signature.find(name)) and found[0].name == option), option)
         before = resolve(signature, given, merged[given]) if given in merged else []
         merged[given] = [*before, *values]
     return merged
+
+
+def _several(value: Value) -> tuple[Scalar | Place, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _command(command: Command) -> str:

@@ -9,6 +9,7 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export NPROC_PER_NODE=8
+export RECIPE_PLAN=pipelines/dpo/preferring.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift rlhf \
   --model .recipe/models/Qwen--Qwen3-8B \
@@ -120,7 +121,9 @@ export NPROC_PER_NODE=8
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -48,14 +48,14 @@ def shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def planned(identity: Mapping[str, Any], program: Sequence[str]) -> dict[str, Any]:
-    """What a stage's identity document says of the trainer that `program` is, by option.
+def planned(identity: Mapping[str, Any], programs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """What a stage's identity document says of the trainer that is one of these programs, by option.
 
     Errors: KeyError when the document has no such launch.
     """
-    commands = [command for command in identity["launch"] if command["program"] == list(program)]
+    commands = [command for command in identity["launch"] if command["program"] in [*map(list, programs)]]
     if not commands:
-        raise KeyError(" ".join(program))
+        raise KeyError("launch")
     options = {name: value for name, value in commands[0]["options"].items() if not isinstance(value, dict)}
     env = identity["env"]
     return {

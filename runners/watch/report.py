@@ -26,15 +26,14 @@ ENDING = ".json"
 class Watch:
     """One process of a training, and the plan that it is held against."""
 
-    def __init__(self, program: Sequence[str], rank: int) -> None:
-        """Read the plan that RECIPE_PLAN names. Errors: SystemExit when there is none for this program."""
+    def __init__(self, programs: Sequence[Sequence[str]], rank: int) -> None:
+        """Read the plan that RECIPE_PLAN names. Errors: SystemExit when it launches none of these programs."""
         place = os.environ.get(PLAN, "")
         try:
-            self.planned = planned(read_json(Path(place)), program)
+            self.planned = planned(read_json(Path(place)), programs)
         except (KeyError, TypeError, ValueError):
-            sys.exit(
-                f"{PLAN} names {place or 'no file'}, which says nothing of `{' '.join(program)}`: nothing was trained"
-            )
+            told = " or ".join(f"`{' '.join(program)}`" for program in programs)
+            sys.exit(f"{PLAN} names {place or 'no file'}, which says nothing of {told}: nothing was trained")
         self.rank = rank
         self.begun: dict[str, Any] = {}
 

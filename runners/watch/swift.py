@@ -9,7 +9,8 @@ from runners.watch import held
 from runners.watch.compare import GROUPS, OWN_GROUPS
 from runners.watch.report import Watch
 
-PROGRAM = ("swift", "sft")
+PROGRAMS = (("swift", "sft"), ("swift", "rlhf"))
+"""What the engine may have been started as."""
 NAME = "recipe"
 CHECKPOINTING = ("gradient_checkpointing", "vit_gradient_checkpointing")
 TOWERS = {"freeze_aligner": "aligner", "freeze_vit": "vision_tower", "freeze_llm": "language_model"}
@@ -34,7 +35,7 @@ def register() -> None:
 
         def __init__(self, args: Any, trainer: Any) -> None:
             super().__init__(args, trainer)
-            self.watch = Watch(PROGRAM, args.process_index)
+            self.watch = Watch(PROGRAMS, args.process_index)
             # ms-swift turns these off in the arguments while it trains, as it does that part itself.
             self.checkpointing = {name: getattr(args, name) for name in CHECKPOINTING}
 

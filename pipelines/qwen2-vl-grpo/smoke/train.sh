@@ -10,6 +10,7 @@ export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/qwen2-vl-grpo/smoke/data
+export RECIPE_PLAN=pipelines/qwen2-vl-grpo/smoke/train.json
 
 python -m runners.rewards.plugin \
   --config pipelines/qwen2-vl-grpo/smoke/train.rewards.json \
@@ -55,7 +56,7 @@ python -m runners.rewards.plugin \
   --freeze_aligner false \
   --freeze_llm false \
   --rlhf_type grpo \
-  --external_plugins "$RECIPE_OUT/reward_plugin.py" \
+  --external_plugins "$RECIPE_OUT/reward_plugin.py" pipelines/watch.py \
   --reward_funcs exact length \
   --reward_weights 1.0 0.1 \
   --top_k -1 \
@@ -136,7 +137,8 @@ python -m runners.rewards.plugin \
   --logging_steps 1 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -11,6 +11,7 @@ export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=12845056
 export MIN_PIXELS=3136
 export NPROC_PER_NODE=4
+export RECIPE_PLAN=pipelines/rlhf/explored.json
 
 python -m runners.rewards.plugin \
   --config pipelines/rlhf/explored.rewards.json \
@@ -73,7 +74,7 @@ python -m runners.rewards.plugin \
   --offload_model true \
   --offload_optimizer true \
   --rlhf_type grpo \
-  --external_plugins "$RECIPE_OUT/reward_plugin.py" \
+  --external_plugins "$RECIPE_OUT/reward_plugin.py" pipelines/watch.py \
   --reward_funcs exact format numeric label-f1 length polite brief polite-2 \
   --reward_weights 2.0 1.0 1.0 1.0 0.5 1.0 1.0 1.0 \
   --top_k 50 \
@@ -159,7 +160,8 @@ python -m runners.rewards.plugin \
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -11,6 +11,7 @@ export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=12845056
 export MIN_PIXELS=3136
 export NPROC_PER_NODE=4
+export RECIPE_PLAN=pipelines/rlhf/sharper.json
 
 python -m runners.rewards.plugin \
   --config pipelines/rlhf/sharper.rewards.json \
@@ -63,7 +64,7 @@ python -m runners.rewards.plugin \
   --freeze_aligner true \
   --freeze_llm false \
   --rlhf_type grpo \
-  --external_plugins "$RECIPE_OUT/reward_plugin.py" \
+  --external_plugins "$RECIPE_OUT/reward_plugin.py" pipelines/watch.py \
   --reward_funcs numeric \
   --reward_weights 1.0 \
   --top_k -1 \
@@ -145,7 +146,8 @@ python -m runners.rewards.plugin \
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

@@ -12,6 +12,7 @@ export MAX_PIXELS=12845056
 export MIN_PIXELS=3136
 export ROOT_IMAGE_DIR=outputs/rlhf/drawn
 export NPROC_PER_NODE=4
+export RECIPE_PLAN=pipelines/rlhf/small.json
 
 python -m runners.rewards.plugin \
   --config pipelines/rlhf/small.rewards.json \
@@ -56,7 +57,7 @@ python -m runners.rewards.plugin \
   --freeze_aligner true \
   --freeze_llm false \
   --rlhf_type grpo \
-  --external_plugins "$RECIPE_OUT/reward_plugin.py" \
+  --external_plugins "$RECIPE_OUT/reward_plugin.py" pipelines/watch.py \
   --reward_funcs exact \
   --reward_weights 1.0 \
   --top_k -1 \
@@ -136,7 +137,8 @@ python -m runners.rewards.plugin \
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

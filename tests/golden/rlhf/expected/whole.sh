@@ -11,6 +11,7 @@ export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=12845056
 export MIN_PIXELS=3136
 export NPROC_PER_NODE=4
+export RECIPE_PLAN=pipelines/rlhf/whole.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift rlhf \
   --model "${RECIPE_RESUME:-outputs/rlhf/merged/model}" \
@@ -108,7 +109,9 @@ export NPROC_PER_NODE=4
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
+  --external_plugins pipelines/watch.py \
+  --callbacks recipe
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
