@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
         (["recipe", "va"], {"validate"}),
         (["recipe", "compile", "recipes/qu"], {"recipes/quickstart.yaml"}),
         (["recipe", "compile", "qu"], {"quickstart"}),
-        (["recipe", "show", "animals-lora", "--variant", ""], {"smoke"}),
+        (["recipe", "show", "animals-lora", "--variant", ""], {"smoke", "trl", "trl-smoke"}),
         (["recipe", "run", "quickstart", "--stage", ""], {"data", "train", "answers", "scores"}),
         (["recipe", "explain", "R030"], {f"R030{n}" for n in range(1, 10)}),
     ],

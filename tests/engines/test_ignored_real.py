@@ -68,6 +68,8 @@ ELSEWHERE = {
     "resume_from_checkpoint": "tests/engines/test_resume_real.py",
     "check_model": "asks the hub, which tests do not",
     "exist_ok": "of `swift export`",
+    "vllm_server_host": "of `swift rlhf` with a server of vLLM, which needs a GPU",
+    "vllm_server_port": "of `swift rlhf` with a server of vLLM, which needs a GPU",
 }
 """Ignored option → where it is shown, or why it is not."""
 OTHER_ENVIRONMENT = {"HF_HUB_OFFLINE": "0", "MODELSCOPE_CACHE": "elsewhere", "TOKENIZERS_PARALLELISM": "true"}

@@ -15,12 +15,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from compiling import files, launched, plans, project
 from test_golden import argv_of
 
+from compiler.render.root import ROOT_FILES
 from runners.signatures import clean_environment
 
 pytestmark = pytest.mark.engine
@@ -85,6 +87,7 @@ def python(folder, *arguments):
 def prepared(root, model, text):
     """A project with the compiled recipe, its model and its data."""
     written = files(project(root, both=text) / "both.yaml")
+    written |= {f"pipelines/{name}": content for name, content in ROOT_FILES.items()}
     for path, content in written.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(content, encoding="utf-8")
@@ -116,7 +119,8 @@ def curves(root, model, **options):
     for engine in ENGINES:
         prepared(root / engine, model, recipe(engine, **options))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = clean_environment(str(root / engine)) | {"RECIPE_OUT": "out", "PATH": path}
+        own = {"RECIPE_OUT": "out", "PATH": path, "TMPDIR": tempfile.gettempdir()}  # sockets want short names
+        environment = clean_environment(str(root / engine)) | own
         with (root / f"{engine}.log").open("wb") as log:
             command = ("bash", "pipelines/both/train.sh")
             running[engine] = subprocess.Popen(command, cwd=root / engine, env=environment, stdout=log, stderr=log)
