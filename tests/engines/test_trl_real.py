@@ -4,7 +4,7 @@ Measured with the tiny Qwen2-VL, the same rows, seed and hyper-parameters, on on
 equal. Pixels are equal where a picture is not resized; else they differ by one step of its 256 (Pillow in ms-swift's
 helper, torchvision in transformers). Where a step sees all rows the losses of eight steps differ by 1e-5 at most, for an
 adapter and for all weights: the same start, schedule, loss over all tokens of a step, and optimizer. Where a step sees a
-quarter of the rows they differ by about 1% in single steps, because ms-swift shuffles the rows and then draws from them, and
+quarter of the rows single steps differ, most likely because ms-swift shuffles the rows and then draws from them, and
 TRL draws only. The logged learning rate is that of the step in TRL and of the next one in ms-swift.
 """
 
