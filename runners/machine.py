@@ -29,6 +29,15 @@ SECRETS = {
     "MODELSCOPE_TOKEN", "MS_TOKEN",
 }  # fmt: skip
 
+# Nor does it find one that a person has logged in with, or fetch by a way round the endpoints that are set.
+NO_LOGIN = {
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_TOKEN_PATH": os.devnull,
+    "MODELSCOPE_CREDENTIALS_PATH": ".recipe/cache/modelscope-home/credentials",
+    "MODELSCOPE_HOME": ".recipe/cache/modelscope-home",
+}
+
 
 def environment(machine: Machine, identity: Mapping[str, Any]) -> dict[str, str]:
     """The environment of a launch. What the script itself sets comes on top of it.
@@ -40,7 +49,7 @@ def environment(machine: Machine, identity: Mapping[str, Any]) -> dict[str, str]
         fixed |= {name: os.environ[name] for name in RENDEZVOUS if name in os.environ}
     fixed["OMP_NUM_THREADS"] = str(_threads(identity))
     fixed["PYTHONHASHSEED"] = "0"
-    fixed["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
+    fixed |= NO_LOGIN
     gpus = _gpus(machine)
     if gpus is not None:
         fixed["CUDA_VISIBLE_DEVICES"] = gpus

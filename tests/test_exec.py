@@ -208,6 +208,33 @@ def test_environment_of_a_launch(tmp_path: Path) -> None:
     assert "CUDA_VISIBLE_DEVICES=5\n" in (project.root / "data/seen").read_text()
 
 
+LOGS_IN = "from modelscope_hub.config import HubConfig; HubConfig().save_token('ms_logged_in')"
+ASKS_FOR_TOKENS = """
+import json, pathlib, huggingface_hub
+from huggingface_hub.constants import HF_HUB_DISABLE_XET
+from modelscope_hub.config import HubConfig
+found = [huggingface_hub.get_token(), HubConfig().token, HF_HUB_DISABLE_XET]
+pathlib.Path("data/seen").write_text(json.dumps(found))
+"""
+
+
+def test_an_engine_finds_no_token_of_a_login(tmp_path: Path) -> None:
+    """Asked of the clients of both hubs, in a home where a person has logged in with them."""
+    project = project_with(tmp_path, f"python ask.py\n{WRITES}")
+    (project.root / "ask.py").write_text(ASKS_FOR_TOKENS)
+    token = tmp_path / "home/.cache/huggingface/token"
+    token.parent.mkdir(parents=True)
+    token.write_text("hf_logged_in")
+    project.environment["HOME"] = str(tmp_path / "home")
+    for text in (LOGS_IN, ASKS_FOR_TOKENS):
+        subprocess.run([sys.executable, "-c", text], cwd=project.root, env=project.environment, check=True)
+    seen = project.root / "data/seen"
+    assert json.loads(seen.read_text()) == ["hf_logged_in", "ms_logged_in", False]
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(seen.read_text()) == [None, None, True]
+
+
 def test_machine_file_may_set_threads_and_the_script_has_the_last_word(tmp_path: Path) -> None:
     script = "echo $OMP_NUM_THREADS > data/seen\nexport PYTHONHASHSEED=5\n" + WRITES
     project = project_with(tmp_path, script)
