@@ -72,20 +72,14 @@ def replace_file(path: Path, text: str) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Take away what a compilation that was killed had begun to write."""
-    for partial in folder.glob(".*.partial"):
+    if not (partials := list(folder.glob(".*.partial"))):
+        return
+    from psutil import pid_exists  # only after a kill
+
+    for partial in partials:
         writer = partial.name.split(".")[-2]
-        if not (writer.isdecimal() and _runs(int(writer))):
+        if not (writer.isdecimal() and pid_exists(int(writer))):
             partial.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _read(path: Path) -> bytes | None:

@@ -47,7 +47,7 @@ def _pipeline(pipeline: PipelineDiff) -> dict[str, Any]:
         "file": pipeline.file,
         "status": pipeline.status,
         "like": pipeline.like or None,
-        "recipe_hash": _both(pipeline.before_hash or ABSENT, pipeline.after_hash or ABSENT),
+        "recipe_hash": both(pipeline.before_hash or ABSENT, pipeline.after_hash or ABSENT),
         "risks": [_note(note) for note in pipeline.notes],
         "stages": [_stage(stage) for stage in pipeline.stages],
         "fields": [_field(field) for field in pipeline.fields],
@@ -62,23 +62,23 @@ def _stage(stage: StageChange) -> dict[str, Any]:
         "kind": stage.kind,
         "action": stage.action,
         "reasons": list(stage.reasons),
-        "key": _both(stage.before_key or ABSENT, stage.after_key or ABSENT),
+        "key": both(stage.before_key or ABSENT, stage.after_key or ABSENT),
         "moved_from": stage.before_place or None,
         "outside": [_fact(found) for found in stage.outside],
     }
 
 
 def _fact(found: IdentityChange) -> dict[str, Any]:
-    return {"path": list(found.path), **_both(found.before, found.after)}
+    return {"path": list(found.path), **both(found.before, found.after)}
 
 
 def _field(field: FieldChange) -> dict[str, Any]:
     return {
         "path": list(field.path),
-        **_both(field.before, field.after),
+        **both(field.before, field.after),
         "unit": field.unit or None,
         "because": list(field.because),
-        "place": _place(field.place),
+        "place": place(field.place),
     }
 
 
@@ -87,18 +87,20 @@ def _option(option: OptionChange) -> dict[str, Any]:
         "stage": option.stage,
         "command": option.program,
         "option": option.option,
-        **_both(option.before, option.after),
+        **both(option.before, option.after),
         "decides_result": option.decides,
     }
 
 
 def _note(note: Note) -> dict[str, Any]:
-    return {"kind": note.kind, "message": note.message, "place": _place(note.place)}
+    return {"kind": note.kind, "message": note.message, "place": place(note.place)}
 
 
-def _place(span: Span | None) -> dict[str, Any] | None:
+def place(span: Span | None) -> dict[str, Any] | None:
+    """Where something stands, for programs."""
     return None if span is None else {"file": span.file, "line": span.line, "column": span.column}
 
 
-def _both(before: Json, after: Json) -> dict[str, Json]:
+def both(before: Json, after: Json) -> dict[str, Json]:
+    """The two sides; one that has no value has no key."""
     return {name: value for name, value in (("before", before), ("after", after)) if value is not ABSENT}

@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from compiler.move.names import Move
 from compiler.render import MANIFEST
 from schema.diagnostics import Diagnostic, RecipeError
@@ -78,18 +80,12 @@ def _refuse_dvc(root: Path, move: Move) -> None:
     folders = [root / folder for pair in move.folders for folder in pair]
     for path, holder in writes.items() if isinstance(writes, dict) else ():
         process = holder.get("pid") if isinstance(holder, dict) else None
-        if isinstance(process, int) and _lives(process) and any(Path(path).is_relative_to(f) for f in folders):
+        if (
+            isinstance(process, int)
+            and psutil.pid_exists(process)
+            and any(Path(path).is_relative_to(f) for f in folders)
+        ):
             raise _busy(f"DVC is at work on {os.path.relpath(path, root)}: process {process}")
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _busy(what: str) -> RecipeError:

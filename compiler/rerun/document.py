@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from compiler.diff.model import ABSENT
+from compiler.diff.document import both, place
 from compiler.rerun.model import Decision, Outlook, PipelineOutlook, Reason
 from compiler.rerun.words import summary
 
@@ -61,7 +61,5 @@ def _stage(decision: Decision) -> dict[str, Any]:
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
-    sides = {name: value for name in ("before", "after") if (value := getattr(reason, name)) is not ABSENT}
-    span = reason.place
-    place = {"file": span.file, "line": span.line, "column": span.column} if span else None
-    return {"kind": reason.kind, "what": reason.what, **sides, "place": place, "hint": reason.hint or None}
+    told = {"kind": reason.kind, "what": reason.what, **both(reason.before, reason.after)}
+    return told | {"place": place(reason.place), "hint": reason.hint or None}
