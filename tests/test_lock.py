@@ -1,12 +1,17 @@
 """`recipe lock` without a hub: what it writes, keeps and checks, and what compiling makes of it."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from unittest import mock
 
 import pytest
-from compiling import change, plans, project, recipe
+from compiling import ROOT, change, plans, project, recipe
 from diff_project import commit, git
+from terminal import on_terminal
 
 from schema import digests
 from schema.lock import Built, Lock, is_safe, read_lock, text_of
@@ -87,6 +92,20 @@ def test_what_moved_is_told(root):
         "data/rows.jsonl",
         "e3b0c44298fc (1 file, 0 bytes)",
     )
+
+
+def test_a_bar_while_large_data_is_read(root):
+    """On a terminal, and never in a pipe: half a second of reading is shown."""
+    with (root / "data/rows.jsonl").open("ab") as file:
+        file.truncate(1 << 30)
+    command = (sys.executable, "-m", "compiler", "lock", "chat")
+    ended, shown = on_terminal(*command, cwd=root, PYTHONPATH=str(ROOT))
+    assert ended == 0, shown
+    assert re.search(r"data/rows\.jsonl.*\d+\.\d/1\.1 GB.*B/s", shown), shown
+    done = subprocess.run(
+        command, cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("recipes/chat.lock  unchanged\n", "")
 
 
 def test_a_fact_is_a_line(locked):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from hub_project import FILES, LIMITS, TO, alone, contents, filled, locked, point_at, refused
 from hub_server import Fault, Hub, served
+from terminal import on_terminal
 
 from runners import meter
 from runners.fetch import ensure
@@ -33,20 +32,9 @@ def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 def test_bars_on_a_terminal(root: Path, server: Hub) -> None:
     """One for the file that is coming, one for all."""
     code = f"from pathlib import Path; from hub_project import *; get(Path({str(root)!r}), locked())"
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen((sys.executable, "-c", code), stderr=theirs, stdout=theirs, env=environment)
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            shown += chunk
-    except OSError:  # Linux says so that the other end is closed
-        pass
-    os.close(ours)
-    assert process.wait(20) == 0
+    ended, text = on_terminal(sys.executable, "-c", code, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100")
+    assert ended == 0, text
     assert contents(root / TO) == FILES
-    text = shown.decode()
     assert "model.safetensors" in text
     assert "/102.4 kB" in text
     assert "102.5/102.5 kB" in text

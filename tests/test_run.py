@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import shutil
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +13,7 @@ import pytest
 from exec_project import Project as Trained
 from exec_project import cleaned_up, wait_for
 from run_project import BIN, SECONDS, Project, make, repository
+from terminal import on_terminal
 
 LIGHT = """\
 version: 1
@@ -259,34 +255,19 @@ def test_on_a_terminal(project: Project) -> None:
     """A table that is drawn again and again; lines of the stages above it, results below."""
     (project.root / "data/animals.txt").write_text("cow\n")
     (project.control / "hold-end").touch()
-    code, output = _in_terminal(project, "1/6", str(BIN / "recipe"), "run", "demo")
+
+    def go_on(shown: bytes) -> None:
+        if b"1/6" in shown:
+            let_go(project)
+
+    command = (BIN / "recipe", "run", "demo")
+    code, output = on_terminal(*command, cwd=project.root, watch=go_on, DVC_NO_ANALYTICS="1")
     assert code == 0, output
     assert "running" in output
     assert "\x1b[" in output
     assert "2.5000" in output
     assert "accuracy 0.750 on 4 rows" in output
     assert output.rstrip().endswith(".recipe/plots/demo/index.html")
-
-
-def _in_terminal(project: Project, text: str, *command: str) -> tuple[int, str]:
-    """Exit code and output on a terminal; once it shows a text, the trainer may go on."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "DVC_NO_ANALYTICS": "1", "TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(
-        command, cwd=project.root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    os.close(theirs)
-    output, deadline = b"", time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if select.select([ours], [], [], 0.2)[0]:
-            try:
-                output += os.read(ours, 65536)
-            except OSError:  # the terminal is closed
-                break
-            if text.encode() in output:
-                let_go(project)
-    os.close(ours)
-    return process.wait(SECONDS), output.decode()
 
 
 def test_gpus_reach_the_engine(project: Project) -> None:
