@@ -80,11 +80,8 @@ def _refuse_dvc(root: Path, move: Move) -> None:
     folders = [root / folder for pair in move.folders for folder in pair]
     for path, holder in writes.items() if isinstance(writes, dict) else ():
         process = holder.get("pid") if isinstance(holder, dict) else None
-        if (
-            isinstance(process, int)
-            and psutil.pid_exists(process)
-            and any(Path(path).is_relative_to(f) for f in folders)
-        ):
+        runs = isinstance(process, int) and psutil.pid_exists(process)
+        if runs and any(Path(path).is_relative_to(folder) for folder in folders):
             raise _busy(f"DVC is at work on {os.path.relpath(path, root)}: process {process}")
 
 
