@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -100,13 +99,7 @@ def watched(folder: Path) -> dict[str, str]:
     return hubs | {"PYTHONPATH": str(folder / "listener"), "CONNECTIONS": str(folder / "connections")}
 
 
-def together(run: tuple[str, str | None]) -> Any:
-    """One run, whose tests one process does: they share what it made."""
-    label = "/".join(filter(None, run))
-    return pytest.param(run, id=label, marks=pytest.mark.xdist_group(label))
-
-
-@pytest.fixture(scope="module", params=map(together, RUNS))
+@pytest.fixture(scope="module", params=RUNS, ids=lambda run: "/".join(filter(None, run)))
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
     """A recipe that `dvc repro` has brought to its end, and what that printed."""
     plan = plan_of(*request.param)
