@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schema.base import REFERENCE, Cadence, Model, Positive, Reference, default
+from schema.base import REFERENCE, Cadence, Model, Positive, Reference, ServiceAddress, default
 from schema.models import Dtype
 from schema.stage import Product, Stage, Use
 from schema.tuner import LoraTuner, Tuner
@@ -105,6 +105,15 @@ class EarlyStopping(Model):
     patience: Positive
 
 
+class HttpTracker(Model):
+    """A service that is told of a training while it runs: state, epoch, step, loss, metrics and seconds left, as JSON."""
+
+    url: ServiceAddress
+    """Reports are posted to this address with `/` and the task behind it."""
+    task: str = Field(min_length=1)
+    """What the service calls this training."""
+
+
 class Logging(Model):
     """What is written down while it trains. Nothing here can change the result."""
 
@@ -112,6 +121,8 @@ class Logging(Model):
     trackers: tuple[Literal["tensorboard", "swanlab", "wandb"], ...] = ("tensorboard",)
     project: str | None = None
     """The tracker's project."""
+    http: HttpTracker | None = None
+    """A service of your own that is told how it goes."""
 
 
 class EngineArgs(Model):

@@ -214,6 +214,8 @@ INERT = {
     "stages.train.logging.every": "how often is told",
     "stages.train.logging.trackers": "who is told",
     "stages.train.logging.project": "a label",
+    "stages.train.logging.http.url": "who is told",
+    "stages.train.logging.http.task": "who is told",
 }
 """Fields of the recipe of all fields that cannot change a result."""
 
