@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from transformers import set_seed  # both load torch
     from trl import SFTTrainer
 
+    from runners.training_log import TrainingLog
+
     rows, config, given = trl_arguments.parser(trl_arguments.sft_sources()).parse_args_and_config(argv)
     config._n_gpu = min(config.n_gpu, 1)  # one process that sees several GPUs would split its batches over them
     set_seed(config.seed)  # the trainer does so only when the adapter has its random weights
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         train_dataset=dataset(rows.train_dataset, rows, sees),
         eval_dataset=dataset(rows.eval_dataset, rows, sees) if rows.eval_dataset else None,
         peft_config=peft,
-        callbacks=[_without_counts()],
+        callbacks=[_without_counts(), TrainingLog()],
     )
     if rows.too_long == "error":
         _refuse_longer(trainer, max_length, sees)
