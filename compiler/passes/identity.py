@@ -63,6 +63,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
     "runners.trl_sft": TRL_PACKAGES,
+    "runners.trl_grpo": TRL_PACKAGES,
+    "runners.trl_dpo": TRL_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 
