@@ -62,6 +62,9 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
+    "runners.scores.tags": ("numpy", "scikit-learn"),
+    "runners.scores.pairs": ("numpy",),
+    "runners.features": ENGINE_PACKAGES,
     "runners.trl_sft": TRL_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from compiler.backends import ms_swift, ms_swift_rlhf, own, trl
+from compiler.backends import embeddings, ms_swift, ms_swift_rlhf, own, trl
 from compiler.plan import Launch, Output, Plan, StagePlan
-from schema.stages import Classify, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
+from schema.stages import (
+    Classify,
+    Dpo,
+    Embed,
+    Evaluate,
+    Features,
+    Grpo,
+    Merge,
+    Predict,
+    Prepare,
+    Retrieve,
+    Sft,
+    Stage,
+)
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
@@ -21,6 +34,9 @@ BACKENDS: dict[type[Stage], Backend] = {
     Merge: ms_swift.merge,
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,
+    Embed: embeddings.embed,
+    Features: embeddings.features,
+    Retrieve: embeddings.retrieve,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRAINERS: dict[str, Backend] = {"trl": trl.sft}
