@@ -37,7 +37,7 @@ from compiler.plan import (
 from compiler.render.root import PLUGIN
 from schema.base import steps_of
 from schema.hardware import Hardware
-from schema.stages import Classify
+from schema.stages import Classify, Embed
 from schema.training import Source, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -178,7 +178,7 @@ def training_launch(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
     )
-    files = {"deepspeed": deepspeed_config(stage.deepspeed)} if stage.deepspeed else {}
+    files = {"deepspeed": deepspeed_config(stage.deepspeed, stage.overlap_comm)} if stage.deepspeed else {}
     env = environment(plan, planned, model) | _launcher(hardware, stage)
     required = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if hardware.nodes > 1 else ()
     return Launch((*before, train, collect), env, files, required, ("runners.collect", *runners))
@@ -191,14 +191,11 @@ def training_outputs(curve: Mapping[str, Json]) -> tuple[Output, ...]:
 
 def identity_of(model: ResolvedModel, trained: object) -> dict[str, Value | None]:
     """What the engine has to know of a model that is given as a folder."""
-    classifier = isinstance(trained, Classify)
-    return {
-        "model_type": model.type,
-        "template": model.template,
-        "task_type": "seq_cls" if classifier else "causal_lm",
-        "num_labels": trained.classes if isinstance(trained, Classify) else None,
-        "problem_type": "single_label_classification" if classifier else None,
-    }
+    task: dict[str, Value | None] = {"task_type": "embedding" if isinstance(trained, Embed) else "causal_lm"}
+    if isinstance(trained, Classify):
+        problem = "multi_label_classification" if trained.multi_label else "single_label_classification"
+        task = {"task_type": "seq_cls", "num_labels": trained.classes, "problem_type": problem}
+    return {"model_type": model.type, "template": model.template, **task}
 
 
 def _number_formats(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | None]:

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from compiler.backends import ms_swift, ms_swift_rlhf, own, trl, trl_rlhf, trl_training
+from compiler.backends import embeddings, ms_swift, ms_swift_rlhf, own, trl, trl_rlhf, trl_training
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
-from schema.stages import Classify, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
+from schema.stages import (
+    Classify,
+    Dpo,
+    Embed,
+    Evaluate,
+    Features,
+    Grpo,
+    Merge,
+    Predict,
+    Prepare,
+    Retrieve,
+    Sft,
+    Stage,
+)
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
@@ -23,6 +36,9 @@ BACKENDS: dict[type[Stage], Backend] = {
     Merge: ms_swift.merge,
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,
+    Embed: embeddings.embed,
+    Features: embeddings.features,
+    Retrieve: embeddings.retrieve,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRL: dict[type[Stage], tuple[Backend, Problems]] = {
