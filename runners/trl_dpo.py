@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trl_reference.compare(trainer, rows)
     if rows.too_long == "error":
         trainer.data_collator = trl_training.Measured(trainer.data_collator, longest)
-    trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+    trl_training.train(trainer)
     return 0
 
 

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     trl_reference.compare(trainer, rows)
     _enough(len(trainer.train_dataset), config)
-    trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+    trl_training.train(trainer)
     return 0
 
 

@@ -22,7 +22,7 @@ KEYS = {"messages", "images", REJECTED}
 
 def read(files: Sequence[str], pictures: bool) -> list[Row]:
     """The pairs of several files, one after another. Errors: RecipeError R0560 for those TRL cannot compare."""
-    return [pair(row, pictures) for row in trl_rows.parsed(files, lambda *found: _problem(*found, pictures))]
+    return [pair(row, pictures) for row in trl_rows.parsed(files, lambda place, row: _problem(place, row, pictures))]
 
 
 def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic | None:

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if rows.too_long == "error":
         _refuse_longer(trainer, max_length, sees)
-    trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+    trl_training.train(trainer)
     return 0
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schema.diagnostics import Diagnostic, RecipeError
+
+PLAN = "RECIPE_PLAN"
+"""Names the stage's identity document."""
 
 
 def begin(config: Any) -> None:
@@ -14,6 +19,17 @@ def begin(config: Any) -> None:
 
     config._n_gpu = min(config.n_gpu, 1)  # one process that sees several GPUs would split its batches over them
     set_seed(config.seed)
+
+
+def train(trainer: Any) -> None:
+    """Train, from a checkpoint where the arguments name one.
+
+    What `recipe` compiles names its plan, and the trainer is held against it (`runners.watch`). That changes nothing in
+    the result and so is imported by its name: no stage's identity is to count its source.
+    """
+    if os.environ.get(PLAN):
+        importlib.import_module("runners.watch.trl").watch(trainer)
+    trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
 
 
 def without_counts() -> Any:

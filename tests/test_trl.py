@@ -8,8 +8,9 @@ from compiling import plans, project
 from PIL import Image
 
 from compiler.backends import accelerate, trl
+from compiler.backends import trl_training as tables
 from compiler.plan import InputPath, ResumedModel
-from runners import machine, trl_arguments, trl_parts, trl_rows, trl_sft
+from runners import machine, trl_arguments, trl_model, trl_parts, trl_rows, trl_training
 from schema.diagnostics import RecipeError
 from schema.hardware import Hardware
 from schema.signature import load
@@ -115,7 +116,7 @@ def test_a_module_belongs_to_a_part(name, part):
 
 @pytest.mark.parametrize("length", [9, 8])
 def test_a_longer_example_ends_the_run(length):
-    collate = trl_sft._Measured(lambda rows: {"input_ids": SimpleNamespace(shape=(1, rows[0]))}, 8)
+    collate = trl_training.Measured(lambda rows: {"input_ids": SimpleNamespace(shape=(1, rows[0]))}, 8)
     if length <= 8:
         assert collate([length])["input_ids"].shape == (1, 8)
         return
@@ -128,10 +129,10 @@ def test_a_longer_example_ends_the_run(length):
 
 def test_a_limit_of_pixels_that_the_processor_does_not_know_is_refused():
     fits = SimpleNamespace(image_processor=SimpleNamespace(size={"longest_edge": 200, "shortest_edge": 100}))
-    trl_sft._check_limits(fits, {"max_pixels": 200, "min_pixels": 100})
+    trl_model._check_limits(fits, {"max_pixels": 200, "min_pixels": 100})
     other = SimpleNamespace(image_processor=SimpleNamespace(size={"height": 336, "width": 336}))
     with pytest.raises(RecipeError) as caught:
-        trl_sft._check_limits(other, {"max_pixels": 200})
+        trl_model._check_limits(other, {"max_pixels": 200})
     assert [problem.code for problem in caught.value.diagnostics] == ["R0562"]
 
 
@@ -154,9 +155,9 @@ def test_every_option_that_decides_is_written_out_as_trl_knows_it(tmp_path):
     """What the tables name is there, and no name is one that TRL lacks."""
     (command, _) = train(tmp_path).launch.commands
     known = load("trl", "sft").options
-    for table in (trl.TRAINING, trl.LORA, trl.DEFAULTS):
+    for table in (trl.TRAINING, tables.LORA, trl.DEFAULTS):
         assert set(table) <= set(known)
-    assert set(command.options) >= (set(trl.TRAINING) | set(trl.LORA) | set(trl.DEFAULTS)) - {
+    assert set(command.options) >= (set(trl.TRAINING) | set(tables.LORA) | set(trl.DEFAULTS)) - {
         "max_steps",
         "lora_modules_to_save",
     }
