@@ -26,12 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     longest, config.max_length = config.max_length, None if rows.too_long == "error" else config.max_length
     model, processor, peft = trl_reference.policy(rows, config, given)
     sees = trl_model.has_pictures(processor)
+    ending = trl_rows.ending_of(processor, sees)
     trainer = DPOTrainer(
         model=model,
         args=config,
         processing_class=processor,
-        train_dataset=_pairs(rows.train_dataset, rows, sees),
-        eval_dataset=_pairs(rows.eval_dataset, rows, sees) if rows.eval_dataset else None,
+        train_dataset=_pairs(rows.train_dataset, rows, sees, ending),
+        eval_dataset=_pairs(rows.eval_dataset, rows, sees, ending) if rows.eval_dataset else None,
         peft_config=peft,
         callbacks=[trl_training.without_counts()],
     )
@@ -42,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _pairs(files: Sequence[str], rows: DpoArguments, sees: bool) -> Any:
+def _pairs(files: Sequence[str], rows: DpoArguments, sees: bool, ending: str) -> Any:
     """The rows as the trainer takes them. Errors: RecipeError R0560."""
-    found = trl_pairs.read(files, sees)
+    found = trl_pairs.read(files, sees, ending)
     if sees:
         return trl_rows.Pictures(found, Path(rows.image_folder or ""))
     from datasets import Dataset  # loads pyarrow
