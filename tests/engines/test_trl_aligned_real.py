@@ -53,7 +53,9 @@ stages:
     {{kind: grpo, engine: trl, model: taught, data: questions.train, tuner: {{kind: lora, rank: 4, dropout: 0}},
     rewards: [{{kind: exact}}, {{kind: file, file: rewards/own.py, function: short, weight: 0.5}}],
     generations: 4, max_prompt_length: 64, max_completion_length: 8, temperature: 1.0,
-    batch: {{global: 8, micro: 4}}, epochs: 9, max_steps: 4, {SHARED}, {EVERY}}}
+    batch: {{global: 8, micro: 4}}, epochs: 9, max_steps: 4, {SHARED}, logging: {{every: 1 steps, trackers: []}},
+    evaluation: {{data: questions.train, every: 2 steps, micro_batch: 8}},
+    checkpoints: {{every: 2 steps, select: best, metric: eval_reward, higher_is_better: true}}}}
 """
 REWARD = """\
 def short(answer, solution):
@@ -200,6 +202,20 @@ def test_a_run_that_goes_on_ends_as_one_that_was_not_cut(ran, run):
     root, _ = ran
     assert weights(root, f"{run}-resumed") == weights(root, run)
     assert history(root, f"{run}-resumed") == history(root, run)
+
+
+def test_the_reward_is_the_weighted_sum_and_chooses_the_checkpoint(ran):
+    """TRL logs the plain sum, and hands evaluations' rewards to nobody."""
+    root, _ = ran
+    points = history(root, "solved")
+    assert len(points) == 4
+    for point in points:
+        assert point["reward"] == pytest.approx(point["rewards/exact/mean"] + 0.5 * point["rewards/short/mean"])
+    state = json.loads((root / "solved/checkpoints/checkpoint-4/trainer_state.json").read_text())
+    assert state["best_metric"] == pytest.approx(
+        max(point["eval_reward"] for point in points if "eval_reward" in point)
+    )
+    assert state["best_model_checkpoint"]
 
 
 def test_the_watch_changes_nothing(ran):
