@@ -26,25 +26,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     longest, config.max_length = config.max_length, None if rows.too_long == "error" else config.max_length
     model, processor, peft = trl_reference.policy(rows, config, given)
     sees = trl_model.has_pictures(processor)
-    trainer = DPOTrainer(
+    ending = trl_rows.ending_of(processor, sees)
+    trainer = trl_training.telling(DPOTrainer)(
         model=model,
         args=config,
         processing_class=processor,
-        train_dataset=_pairs(rows.train_dataset, rows, sees),
-        eval_dataset=_pairs(rows.eval_dataset, rows, sees) if rows.eval_dataset else None,
+        train_dataset=_pairs(rows.train_dataset, rows, sees, ending),
+        eval_dataset=_pairs(rows.eval_dataset, rows, sees, ending) if rows.eval_dataset else None,
         peft_config=peft,
         callbacks=trl_training.callbacks(),
     )
     trl_reference.compare(trainer, rows)
     if rows.too_long == "error":
         trainer.data_collator = trl_training.Measured(trainer.data_collator, longest)
-    trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+    trl_training.train(trainer)
     return 0
 
 
-def _pairs(files: Sequence[str], rows: DpoArguments, sees: bool) -> Any:
+def _pairs(files: Sequence[str], rows: DpoArguments, sees: bool, ending: str) -> Any:
     """The rows as the trainer takes them. Errors: RecipeError R0560."""
-    found = trl_pairs.read(files, sees)
+    found = trl_pairs.read(files, sees, ending)
     if sees:
         return trl_rows.Pictures(found, Path(rows.image_folder or ""))
     from datasets import Dataset  # loads pyarrow

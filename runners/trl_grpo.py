@@ -10,7 +10,7 @@ of our rewards. What samples, compares and trains is TRL's. The rewards are trie
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rewards = rewards_of(rows)
     trl_training.begin(config)
     model, processor, peft = trl_reference.policy(rows, config, given)
-    trainer = GRPOTrainer(
+    trainer = _weighing(GRPOTrainer)(
         model=model,
         reward_funcs=rewards,
         args=config,
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     trl_reference.compare(trainer, rows)
     _enough(len(trainer.train_dataset), config)
-    trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+    trl_training.train(trainer)
     return 0
 
 
@@ -63,6 +63,33 @@ def _function(judge: Scores) -> Reward:
 
     call.__name__ = judge.name  # what TRL's log calls it
     return call
+
+
+def _weighing(trainer: Any) -> Any:
+    """A class of trainers that log the reward which they train with."""
+
+    class Weighing(trl_training.telling(trainer)):  # type: ignore[misc]
+        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+            weights = dict(zip(self.reward_func_names, self.reward_weights.tolist(), strict=True))
+            weigh(self._metrics["train" if self.model.training else "eval"], weights)
+            super().log(logs, start_time)
+
+    return Weighing
+
+
+def weigh(measured: dict[str, list[float]], weights: Mapping[str, float]) -> None:
+    """Put the weighted sum of rewards where TRL has their plain sum; the deviation of that one goes.
+
+    >>> told = {"rewards/exact/mean": [1.0], "rewards/length/mean": [0.5], "reward": [1.5], "reward_std": [0.1]}
+    >>> weigh(told, {"exact": 1.0, "length": 0.1})
+    >>> told["reward"], "reward_std" in told
+    ([1.05], False)
+    """
+    means = [measured.get(f"rewards/{name}/mean", []) for name in weights]
+    if all(means) and set(weights.values()) != {1.0}:
+        each = zip(*means, strict=True)
+        measured["reward"] = [sum(w * m for w, m in zip(weights.values(), step, strict=True)) for step in each]
+        measured.pop("reward_std", None)
 
 
 def _questions(files: Sequence[str], rows: GrpoArguments, config: Any, processor: Any) -> Any:

@@ -20,9 +20,11 @@ REJECTED = "rejected_response"
 KEYS = {"messages", "images", REJECTED}
 
 
-def read(files: Sequence[str], pictures: bool) -> list[Row]:
-    """The pairs of several files, one after another. Errors: RecipeError R0560 for those TRL cannot compare."""
-    return [pair(row, pictures) for row in trl_rows.parsed(files, lambda place, row: _problem(place, row, pictures))]
+def read(files: Sequence[str], pictures: bool, ending: str = "") -> list[Row]:
+    """The pairs of several files, one after another, `ending` behind each answer. Errors: RecipeError R0560."""
+    return [
+        pair(row, pictures, ending) for row in trl_rows.parsed(files, lambda place, row: _problem(place, row, pictures))
+    ]
 
 
 def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic | None:
@@ -33,9 +35,9 @@ def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic
     return trl_rows.unseen(place, row, pictures)
 
 
-def pair(row: Mapping[str, Any], pictures: bool) -> Row:
+def pair(row: Mapping[str, Any], pictures: bool, ending: str = "") -> Row:
     """One row as TRL takes it."""
     refused = {"role": "assistant", "content": row[REJECTED]}
-    *asked, chosen, rejected = (trl_rows.message(turn, pictures) for turn in (*row["messages"], refused))
+    *asked, chosen, rejected = trl_rows.ended((*row["messages"], refused), pictures, ending)
     images = {"images": list(row.get("images", ()))} if pictures else {}
     return {"prompt": asked, "chosen": [chosen], "rejected": [rejected], **images}

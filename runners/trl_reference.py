@@ -47,7 +47,9 @@ def compare(trainer: Any, rows: ComparedArguments) -> None:
     """
     model = trainer.model
     if rows.reference_adapter and not rows.adapter:
+        trained = model.active_adapter
         model.load_adapter(rows.reference_adapter, REFERENCE, is_trainable=False)
+        model.set_adapter(trained)  # PEFT has frozen it together with the one that was loaded
         _without_dropout(trainer, model)
     if REFERENCE in getattr(model, "peft_config", {}):
         model.save_pretrained = partial(model.save_pretrained, selected_adapters=[model.active_adapter])

@@ -23,15 +23,20 @@ Row = dict[str, Any]
 SHOWN = 20
 TURNS = {"system", "user", "assistant"}
 KEYS = {"messages", "images"}
+ANSWER = "forty-two"
+"""Any answer, to see what a chat template writes behind it."""
 ELSEWHERE = "`engine: ms-swift` trains on such rows"
 
 
-def read(files: Sequence[str], pictures: bool) -> list[Row]:
+def read(files: Sequence[str], pictures: bool, ending: str = "") -> list[Row]:
     """The rows of several files, one after another; contents as parts where the model takes pictures.
+
+    Args:
+        ending: What stands behind each answer (`ending_of`).
 
     Errors: RecipeError R0560 with the rows that TRL cannot train on as ms-swift does.
     """
-    return [example(row, pictures) for row in parsed(files, lambda place, row: _problem(place, row, pictures))]
+    return [example(row, pictures, ending) for row in parsed(files, lambda place, row: _problem(place, row, pictures))]
 
 
 def parsed(files: Sequence[str], problem: Callable[[Place, Row], Diagnostic | None]) -> list[Row]:
@@ -68,11 +73,30 @@ def unseen(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic |
     return None
 
 
-def example(row: Mapping[str, Any], pictures: bool) -> Row:
+def example(row: Mapping[str, Any], pictures: bool, ending: str = "") -> Row:
     """One row as TRL takes it."""
-    *asked, answer = [message(turn, pictures) for turn in row["messages"]]
+    *asked, answer = ended(row["messages"], pictures, ending)
     images = {"images": list(row.get("images", ()))} if pictures else {}
     return {"prompt": asked, "completion": [answer], **images}
+
+
+def ended(turns: Sequence[Mapping[str, Any]], pictures: bool, ending: str) -> Iterator[Row]:
+    """The turns as TRL takes them, the answers among them with their end."""
+    for turn in turns:
+        end = ending if turn["role"] == "assistant" else ""
+        yield message({**turn, "content": turn["content"] + end}, pictures)
+
+
+def ending_of(processor: Any, pictures: bool) -> str:
+    """What an answer needs behind it: the end token, where the chat template writes none, as that of LLaVA 1.5.
+
+    Without it a model learns what to answer and never to end. ms-swift's own templates write it.
+    """
+    tokenizer = getattr(processor, "tokenizer", processor)
+    turns = ({"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER})
+    text = processor.apply_chat_template([message(turn, pictures) for turn in turns], tokenize=False)
+    behind = text.rpartition(ANSWER)[2]
+    return "" if any(token in behind for token in tokenizer.added_tokens_encoder) else tokenizer.eos_token or ""
 
 
 def message(turn: Mapping[str, Any], pictures: bool) -> Row:

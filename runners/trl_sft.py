@@ -30,24 +30,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     peft = trl_model.adapter(model, given, trl_model.frozen(rows)) if given.use_peft else None
     if not given.use_peft:
         trl_parts.freeze(model, trl_model.frozen(rows))
+    ending = trl_rows.ending_of(processor, sees)
     trainer = SFTTrainer(
         model=model,
         args=config,
         processing_class=processor,
-        train_dataset=dataset(rows.train_dataset, rows, sees),
-        eval_dataset=dataset(rows.eval_dataset, rows, sees) if rows.eval_dataset else None,
+        train_dataset=dataset(rows.train_dataset, rows, sees, ending),
+        eval_dataset=dataset(rows.eval_dataset, rows, sees, ending) if rows.eval_dataset else None,
         peft_config=peft,
         callbacks=trl_training.callbacks(),
     )
     if rows.too_long == "error":
         _refuse_longer(trainer, max_length, sees)
-    trainer.train(resume_from_checkpoint=config.resume_from_checkpoint)
+    trl_training.train(trainer)
     return 0
 
 
-def dataset(files: Sequence[str], rows: RowsArguments, sees: bool) -> Any:
+def dataset(files: Sequence[str], rows: RowsArguments, sees: bool, ending: str) -> Any:
     """The rows of files as the trainer takes them. Errors: RecipeError R0560."""
-    found = trl_rows.read(files, sees)
+    found = trl_rows.read(files, sees, ending)
     if sees:
         return trl_rows.Pictures(found, Path(rows.image_folder or ""))
     from datasets import Dataset

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schema.diagnostics import Diagnostic, RecipeError
+
+PLAN = "RECIPE_PLAN"
+"""Names the stage's identity document."""
 
 
 def begin(config: Any) -> None:
@@ -17,13 +22,37 @@ def begin(config: Any) -> None:
 
 
 def callbacks() -> list[Any]:
-    """What listens to every trainer."""
-    from runners.training_log import TrainingLog
-
-    return [_without_counts(), TrainingLog()]
+    """What listens to every trainer. The log is imported by its name: no stage's identity is to count its source."""
+    return [_without_counts(), importlib.import_module("runners.training_log").TrainingLog()]
 
 
-def _without_counts() -> Any:
+def train(trainer: Any) -> None:
+    """Train, from a checkpoint where the arguments name one.
+
+    What `recipe` compiles names its plan, and the trainer is held against it (`runners.watch`). That changes nothing in
+    the result and so is imported by its name: no stage's identity is to count its source.
+    """
+    if os.environ.get(PLAN):
+        importlib.import_module("runners.watch.trl").watch(trainer)
+    trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
+
+
+def telling(trainer: Any) -> Any:
+    """A class of trainers whose evaluations hand over all that they measured.
+
+    TRL logs rewards and keeps them back from what chooses the best checkpoint by a metric.
+    """
+
+    class Telling(trainer):  # type: ignore[misc]
+        def evaluate(self, *given: Any, **named: Any) -> dict[str, float]:
+            metrics = super().evaluate(*given, **named)
+            logged = self.state.log_history[-1] if self.state.log_history else {}
+            return {**{name: value for name, value in logged.items() if name.startswith("eval_")}, **metrics}
+
+    return Telling
+
+
+def without_counts() -> Any:
     """Keeps TRL's count of tokens out of the curve: it begins anew at a resume, and runs are to end with equal files."""
     from transformers import TrainerCallback
 

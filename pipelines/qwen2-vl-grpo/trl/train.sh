@@ -7,6 +7,7 @@ export OMP_NUM_THREADS=4
 export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
+export RECIPE_PLAN=pipelines/qwen2-vl-grpo/trl/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/qwen2-vl-grpo/trl/train.accelerate.json \
