@@ -203,8 +203,8 @@ GOOD = {"input": {}, "label": ["cat"], "scores": {"cat": 1, "dog": 0, "cow": 0}}
         GOOD | {"label": None},
         GOOD | {"label": ["bee"]},
         GOOD | {"scores": {"cat": 1}},
-    ]
-    + [{"input": {}, "label": ["cat"]}],  # noqa: RUF005
+        GOOD | {"scores": None},
+    ],
 )
 def test_predictions_that_cannot_be_scored(tmp_path, line):
     file = tmp_path / "test.jsonl"
