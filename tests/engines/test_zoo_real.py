@@ -6,6 +6,7 @@ that ms-swift itself takes: of the last token that is no padding, scaled to leng
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from compiling import plans, project
 from test_golden import argv_of
 
-from runners.prepare import main as prepare
+from runners.prepare import prepare
 from runners.signatures import clean_environment
 
 pytestmark = pytest.mark.engine
@@ -32,15 +33,18 @@ TRAINING = """
     optimizer: {learning_rate: 1e-2}
     batch: {global: 6, micro: 6}
     max_steps: 4
+    epochs: 8
     gradient_checkpointing: false
     checkpoints: {every: end}
-    logging: {trackers: []}
+    logging: {every: 1 steps, trackers: []}
 """
 RECIPE = f"""\
 version: 1
 name: heads
 models: {{base: {{id: tiny/qwen2-vl, dtype: float32}}}}
-datasets: {{shapes: {{{SHAPES}}}}}
+datasets:
+  shapes: {{{SHAPES}}}
+  words: {{kind: jsonl, path: words.jsonl, columns: {{prompt: word, positive: opposite, negatives: others}}}}
 hardware: {{gpus: 0, threads: 1}}
 stages:
   tags: {{kind: prepare, dataset: shapes, task: tag}}
@@ -56,6 +60,13 @@ stages:
   near:
     kind: embed
     data: pairs.train{TRAINING}
+  opposites: {{kind: prepare, dataset: words, task: embed}}
+  apart:
+    kind: embed
+    in_batch_negatives: false
+    hard_negatives: 2
+    temperature: 0.05
+    data: opposites.train{TRAINING}
   near-folded: {{kind: merge, adapter: near}}
   vectors: {{kind: features, model: near, data: pairs.validation, batch: 4}}
   vectors-folded: {{kind: features, model: near-folded, data: pairs.validation, batch: 4}}
@@ -64,6 +75,7 @@ stages:
   means-alone: {{kind: features, model: base, data: pairs.validation, pooling: mean}}
   before: {{kind: features, model: base, data: pairs.validation, batch: 4}}
 """
+WORDS = ["big small", "hot cold", "old new", "wet dry", "up down", "left right"]
 SECONDS = 300.0
 
 
@@ -74,6 +86,7 @@ def ran(tmp_path_factory):
     (plan,) = plans(project(root, heads=RECIPE) / "heads.yaml").values()
     model = root / plan.stage("tagger").input("model").path
     jobs = [{"argv": ["python", "-m", "runners.tiny_model", "--family", "qwen2_vl", "--to", str(model)], "env": {}}]
+    (root / "words.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in opposites()))
     for stage in plan.stages:
         if stage.kind == "prepare":
             write_rows(root, plan, stage)
@@ -89,11 +102,17 @@ def ran(tmp_path_factory):
     return root / plan.outputs
 
 
+def opposites():
+    """Rows with one, two or three texts that do not belong to them: the engine draws two of each."""
+    for number, (word, opposite) in enumerate(map(str.split, WORDS)):
+        others = [pair.split()[1] for pair in WORDS if not pair.startswith(word)]
+        yield {"word": word, "opposite": opposite, "others": others[: 1 + number % 3]}
+
+
 def write_rows(root, plan, stage):
-    config = root / "prepare.json"
-    config.write_text(json.dumps(stage.launch.files["prepare"]))
-    (root / plan.outputs).mkdir(parents=True, exist_ok=True)
-    assert prepare(["--config", str(config), "--to", str(root / stage.out)]) == 0
+    to = root / stage.out
+    to.parent.mkdir(parents=True, exist_ok=True)
+    prepare(stage.launch.files["prepare"], to, root)
 
 
 def stage_jobs(stage):
@@ -137,6 +156,13 @@ def test_a_merged_embedder_embeds_as_its_adapter_does(ran):
         one, other = vectors(ran / "vectors", name), vectors(ran / "vectors-folded", name)
         assert numpy.abs(one - other).max() < 1e-4
         assert numpy.abs(one - vectors(ran / "before", name)).max() > 1e-2  # it was trained
+
+
+def test_rows_with_negatives_of_their_own_are_learned(ran):
+    """Each is held against two of its own, whatever else is in the batch."""
+    with (ran / "apart/curve.csv").open(newline="") as stream:
+        losses = [float(row["loss"]) for row in csv.DictReader(stream) if row["loss"]]
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize(("batched", "alone"), [("vectors-folded", "vectors-alone"), ("means", "means-alone")])
