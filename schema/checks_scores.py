@@ -22,7 +22,7 @@ def _evaluations(context: Context) -> Iterator[tuple[str, Evaluate, Predict]]:
 def _tags(context: Context, predictions: Predict) -> bool:
     """Whether predictions hold any number of classes."""
     classifier = context.recipe.classifier(predictions.model)
-    return classifier is not None and classifier.multi_label
+    return classifier is not None and bool(classifier.multi_label)
 
 
 def thresholds_are_fair(context: Context) -> Iterator[Diagnostic]:

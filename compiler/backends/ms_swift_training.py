@@ -178,7 +178,7 @@ def training_launch(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
     )
-    files = {"deepspeed": deepspeed_config(stage.deepspeed, stage.overlap_comm)} if stage.deepspeed else {}
+    files = {"deepspeed": deepspeed_config(stage.deepspeed, bool(stage.overlap_comm))} if stage.deepspeed else {}
     env = environment(plan, planned, model) | _launcher(hardware, stage)
     required = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if hardware.nodes > 1 else ()
     return Launch((*before, train, collect), env, files, required, ("runners.collect", *runners))

@@ -275,4 +275,6 @@ def _env(plan: Plan) -> dict[str, str | InputPath]:
 
 def _files(plan: Plan, stage: TrainingStage) -> dict[str, Json]:
     files = {accelerate.NAME: accelerate.config(plan.instance.recipe.hardware, stage.deepspeed)}
-    return files | ({"deepspeed": deepspeed_config(stage.deepspeed, stage.overlap_comm)} if stage.deepspeed else {})
+    return files | (
+        {"deepspeed": deepspeed_config(stage.deepspeed, bool(stage.overlap_comm))} if stage.deepspeed else {}
+    )

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     metrics = metrics_of(scored, thresholds, options.metrics)
     write_json(options.to / "metrics.json", metrics)
     write_json(options.to / "report.json", report_of(scored, thresholds, options.metrics))
-    write_json(options.to / "thresholds.json", {name: round(value, DIGITS) for name, value in thresholds.items()})
+    write_json(options.to / "thresholds.json", thresholds)
     print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     return 0
 
@@ -160,7 +160,7 @@ def report_of(table: Table, thresholds: Mapping[str, float], wanted: Sequence[st
                 "recall": _round(recall),
                 "f1": _round(f1),
                 "average_precision": _round(area),
-                "threshold": _round(thresholds[name]),
+                "threshold": thresholds[name],
                 "rows": int(count),
                 "predicted": int(predicted),
             }

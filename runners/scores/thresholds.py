@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HALF = 0.5
+DIGITS = 7  # probabilities have six, and half a step between two of them is kept
 SHOWN = 5
 
 
@@ -62,4 +63,4 @@ def _best(actual: NDArray[Any], scores: NDArray[Any]) -> float:
     right = (found & actual).sum(axis=1)
     quality = 2 * right / (found.sum(axis=1) + actual.sum())
     equal = candidates[quality == quality.max()]
-    return float(equal[numpy.abs(equal - HALF).argmin()])
+    return round(float(equal[numpy.abs(equal - HALF).argmin()]), DIGITS)

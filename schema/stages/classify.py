@@ -17,5 +17,5 @@ class Classify(SupervisedStage):
     kind: Literal["classify"]
     classes: int = Field(ge=2)
     """How many classes the head tells apart."""
-    multi_label: bool = False
+    multi_label: bool | None = None
     """Each class is there or not, whatever the others are, instead of one of them for each row."""
