@@ -13,12 +13,13 @@ from schema.stages.merge import Merge
 from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
 from schema.stages.sft import Sft
+from schema.stages.synthesize import Synthesize
 
-__all__ = ["KINDS", "AnyStage", "Classify", "Dpo", "Evaluate", "Grpo", "Merge", "Predict", "Prepare", "Sft", "Stage"]
+__all__ = ["KINDS", "AnyStage", "Classify", "Dpo", "Evaluate", "Grpo", "Merge", "Predict", "Prepare", "Sft", "Stage", "Synthesize"]
 
-KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Merge, Predict, Evaluate)
+KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Merge, Predict, Evaluate, Synthesize)
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate,
+    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Synthesize,
     Field(discriminator="kind"),
 ]
