@@ -12,7 +12,7 @@ TRL masks the loss of a vision-language model by prompt and completion only, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,16 @@ def read(files: Sequence[str], pictures: bool) -> list[Row]:
 
     Errors: RecipeError R0560 with the rows that TRL cannot train on as ms-swift does.
     """
+    return [example(row, pictures) for row in parsed(files, lambda place, row: _problem(place, row, pictures))]
+
+
+def parsed(files: Sequence[str], problem: Callable[[Place, Row], Diagnostic | None]) -> list[Row]:
+    """The rows of several files as they stand there. Errors: RecipeError with the first problems."""
     found = [(Place(file, number), json.loads(line)) for file in files for number, line in _lines(file)]
-    refused = [problem for place, row in found if (problem := _problem(place, row, pictures)) is not None]
+    refused = [wrong for place, row in found if (wrong := problem(place, row)) is not None]
     if refused:
         raise RecipeError(refused[:SHOWN])
-    return [example(row, pictures) for _, row in found]
+    return [row for _, row in found]
 
 
 def _lines(file: str) -> Iterator[tuple[int, bytes]]:
@@ -53,6 +58,11 @@ def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic
         return place.refuse("R0560", "a message of this row has a loss of its own, which TRL does not know", ELSEWHERE)
     if extra := sorted(row.keys() - KEYS):
         return place.refuse("R0560", f"this row has `{extra[0]}`, which TRL does not know", ELSEWHERE)
+    return unseen(place, row, pictures)
+
+
+def unseen(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic | None:
+    """R0560: pictures for a model that reads text."""
     if row.get("images") and not pictures:
         return place.refuse("R0560", "this row has pictures, and the model reads text", "take a model that sees")
     return None
@@ -60,14 +70,15 @@ def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic
 
 def example(row: Mapping[str, Any], pictures: bool) -> Row:
     """One row as TRL takes it."""
-    *asked, answer = [_message(message, pictures) for message in row["messages"]]
+    *asked, answer = [message(turn, pictures) for turn in row["messages"]]
     images = {"images": list(row.get("images", ()))} if pictures else {}
     return {"prompt": asked, "completion": [answer], **images}
 
 
-def _message(message: Mapping[str, Any], pictures: bool) -> Row:
-    content = message["content"]
-    return {"role": message["role"], "content": _parts(content) if pictures else content}
+def message(turn: Mapping[str, Any], pictures: bool) -> Row:
+    """One turn as TRL takes it; its content as parts where the model takes pictures."""
+    content = turn["content"]
+    return {"role": turn["role"], "content": _parts(content) if pictures else content}
 
 
 def _parts(text: str) -> list[dict[str, str]]:

@@ -18,13 +18,21 @@ from schema.checks_rl import (
     rollouts_are_possible,
     smoothing_counts,
 )
+from schema.checks_scores import (
+    heads_fit,
+    metrics_fit,
+    overlap_has_shards,
+    pairs_have_others,
+    retrieval_has_pairs,
+    thresholds_are_fair,
+)
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Dpo, Grpo, Predict, Prepare, Stage
+from schema.stages import Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -197,17 +205,20 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
         if not isinstance(source, Prepare) or "rows" not in use.accepts:
             continue
         wanted = _task(context, name, stage)
-        if source.task != wanted:
+        if wanted is not None and source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
             spans = (place(context, name, use), stage_place(context, use.name))
             yield Diagnostic("R0307", message, f"write `task: {wanted}` in `{use.name}`", spans)
 
 
-def _task(context: Context, name: str, stage: Stage) -> str:
-    """What the rows of a stage are prepared for."""
+def _task(context: Context, name: str, stage: Stage) -> str | None:
+    """What the rows of a stage are prepared for; None where any do."""
+    if isinstance(stage, Embed | Features):
+        return "embed" if isinstance(stage, Embed) else None
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
-    return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"
+    classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
+    return "generate" if classifier is None else "tag" if classifier.multi_label else "classify"
 
 
 def one_prompt(context: Context) -> Iterator[Diagnostic]:
@@ -283,4 +294,10 @@ RULES: tuple[Rule, ...] = (
     adapters_go_on,
     reference_stays,
     smoothing_counts,
+    thresholds_are_fair,
+    metrics_fit,
+    overlap_has_shards,
+    pairs_have_others,
+    heads_fit,
+    retrieval_has_pairs,
 )

@@ -61,6 +61,11 @@ _TRAINING = {
     "logging.http.url": "base_url callback_url report_url webhook",
     "logging.http.task": "task_id job_id",
     "classes": "num_labels num_classes n_classes",
+    "multi_label": "problem_type multilabel",
+    "overlap_comm": "overlap_communication",
+    "temperature": "infonce_temperature",
+    "in_batch_negatives": "infonce_use_batch use_batch",
+    "hard_negatives": "infonce_hard_negatives",
 }
 _ALIGNMENT = {
     "generations": "num_generations group_size num_return_sequences",
@@ -153,6 +158,9 @@ VALUES: dict[str, str] = {
     **dict.fromkeys(("prompt", "prompts", "solution"), "solve"),
     **dict.fromkeys(("accuracy_reward", "exact_match"), "exact"),
     **dict.fromkeys(("seq_cls", "classification", "classifier"), "classify"),
+    **dict.fromkeys(("multi_label_classification", "tags"), "tag"),
+    **dict.fromkeys(("embedding", "infonce", "contrastive"), "embed"),
+    **dict.fromkeys(("mean_average_precision",), "map"),
     **dict.fromkeys(("imagefolder", "images", "image"), "image-folder"),
     **dict.fromkeys(("json", "ndjson"), "jsonl"),
     **dict.fromkeys(("acc",), "accuracy"),

@@ -186,6 +186,8 @@ class TrainingStage(Stage):
     """Compute activations twice to save memory."""
     deepspeed: DeepSpeed | None = None
     """Shard optimizer state (zero1), gradients (zero2) and weights (zero3) over processes (arXiv:1910.02054)."""
+    overlap_comm: bool = False
+    """DeepSpeed exchanges gradients while the backward pass still runs, for more memory."""
     evaluation: Evaluation = default(Evaluation)
     checkpoints: Checkpoints = default(Checkpoints)
     early_stopping: EarlyStopping | None = None

@@ -62,7 +62,12 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
+    "runners.scores.tags": ("numpy", "scikit-learn"),
+    "runners.scores.pairs": ("numpy",),
+    "runners.features": ENGINE_PACKAGES,
     "runners.trl_sft": TRL_PACKAGES,
+    "runners.trl_grpo": TRL_PACKAGES,
+    "runners.trl_dpo": TRL_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 

@@ -59,6 +59,17 @@ class Row:
     """The tools of a conversation, as JSON text."""
     rejected: Message | None = None
     """Of two answers, the one that is not preferred; `answer` is the other."""
+    labels: tuple[str, ...] | None = None
+    """All classes of a row that may have any number of them; `label` is absent then."""
+    positive: str | None = None
+    """A text that belongs to what is asked."""
+    negatives: tuple[str, ...] = ()
+    """Texts that do not belong to it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes: none, one or more."""
+        return self.labels if self.labels is not None else () if self.label is None else (self.label,)
 
     @property
     def asked(self) -> tuple[tuple[Any, Any], ...]:
