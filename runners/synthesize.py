@@ -18,6 +18,9 @@ from typing import Any
 
 from runners import cli, relation_paths
 from runners.data.rows import IMAGE_TAG, Place
+from runners.predict import conversations
+from runners.predict.conversations import Conversation
+from runners.predict.dataset import loaded, model_options
 from runners.relation_paths import Judged, Written
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically, write_json
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for file in filter(None, [options.held_out]):
         _apart(rows, _read(file), options.data, file)
     asked = list(_asked(rows, candidates, config["prompt"]))
-    texts = _write(options, config, [conversation for *_, conversation in asked])
+    texts = _written(options, config, [conversations.conversation(row, options.image_folder) for *_, row in asked])
     written = [Written(*about, text) for (*about, _), text in zip(asked, texts, strict=True)]
     gold = {question: row["answers"] for question, row in rows.items()}
     judged = relation_paths.judge(
@@ -59,15 +62,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m runners.synthesize", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--adapter", type=Path, metavar="DIR")
+    parser = argparse.ArgumentParser(
+        prog="python -m runners.synthesize", description=(__doc__ or "").partition("\n")[0]
+    )
+    model_options(parser)
     parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="several answers to each row")
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="the rows that were answered")
+    parser.add_argument("--image_folder", type=Path, default=Path(), metavar="DIR", help="rows' pictures lie below it")
     parser.add_argument("--held_out", type=Path, metavar="FILE", help="rows whose questions may not be among them")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="templates and limits, as JSON")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
     return parser.parse_args(argv)
+
+
+def _written(options: argparse.Namespace, config: Mapping[str, Any], asked: Sequence[Conversation]) -> list[str]:
+    """What the model writes for each conversation."""
+    found = loaded(options).answer(asked, batch=config["batch"], max_new_tokens=config["max_new_tokens"])
+    return [candidates[0].answer for candidates in found]
 
 
 def _read(file: Path) -> list[Row]:
@@ -98,8 +109,8 @@ def _apart(rows: Mapping[str, Row], held_out: Sequence[Row], file: Path, other: 
 
 def _asked(
     rows: Mapping[str, Row], predictions: Mapping[str, Row], prompt: str
-) -> Iterator[tuple[str, str, float, list[dict[str, Any]]]]:
-    """Question, answer, score and the conversation that asks for the path, for each different answer to each row."""
+) -> Iterator[tuple[str, str, float, Row]]:
+    """Question, answer, score and a row that asks for the path, for each different answer to each row."""
     for question, row in rows.items():
         seen: set[str] = set()
         for candidate in predictions[question]["candidates"] if question in predictions else ():
@@ -107,7 +118,7 @@ def _asked(
             if answer and answer.casefold() not in seen:
                 seen.add(answer.casefold())
                 text = _filled(prompt, question=_question(row), answer=answer)
-                yield question, answer, candidate["score"], _conversation(row, text)
+                yield question, answer, candidate["score"], _about(row, text)
 
 
 def _question(row: Row) -> str:
@@ -127,20 +138,21 @@ def _filled(template: str, **values: str) -> str:
     return pieces
 
 
-def _conversation(row: Row, text: str) -> list[dict[str, Any]]:
-    """The row's system message, if any, and one user message about the same pictures."""
+def _about(row: Row, text: str) -> dict[str, Any]:
+    """A row that asks something else about the same pictures, after the same system message."""
+    images = row.get("images") or []
     system = [dict(message) for message in row["messages"] if message["role"] == "system"]
-    return [*system, {"role": "user", "content": IMAGE_TAG * len(row.get("images") or ()) + text}]
+    return {"messages": [*system, {"role": "user", "content": IMAGE_TAG * len(images) + text}], "images": images}
 
 
 def _lesson(row: Row, path: Judged, config: Mapping[str, Any]) -> dict[str, Any]:
     """A row that teaches a path."""
     answer = path.path.rpartition(" -> ")[2]
     question = _question(row)
-    messages = _conversation(row, _filled(config["ask"], question=question))
+    lesson = _about(row, _filled(config["ask"], question=question))
     taught = _filled(config["teach"], path=path.path, answer=answer, question=question)
-    lesson = {"messages": [*messages, {"role": "assistant", "content": taught}]}
-    return lesson | {"images": row.get("images") or [], "question_id": row["question_id"]}
+    lesson["messages"].append({"role": "assistant", "content": taught})
+    return lesson | {"question_id": row["question_id"]}
 
 
 def _told(path: Judged) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from compiler.backends import embeddings, ms_swift, ms_swift_rlhf, own, trl, trl_rlhf, trl_training
+from compiler.backends import answering, embeddings, ms_swift, ms_swift_rlhf, own, trl, trl_rlhf, trl_training
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.stages import (
@@ -34,7 +34,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Grpo: ms_swift_rlhf.grpo,
     Dpo: ms_swift_rlhf.dpo,
     Merge: ms_swift.merge,
-    Predict: ms_swift.predict,
+    Predict: answering.predict,
     Evaluate: own.evaluate,
     Embed: embeddings.embed,
     Features: embeddings.features,
