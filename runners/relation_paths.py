@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from runners.scores.vqa import normalised
+from runners.vqa import normalized
 
 ARROW = re.compile(r"\s*(?:->|→)\s*")
 REASONS: Mapping[str, str] = {
@@ -83,7 +83,7 @@ def counts(judged: Iterable[Judged]) -> dict[str, int]:
 def _alone(written: Written, gold: Sequence[str], max_relations: int) -> Judged:
     """What becomes of a path whatever others its question has."""
     parts = _parts(written.text)
-    reason = next(_flaws(parts, {normalised(answer) for answer in gold}, max_relations), "kept")
+    reason = next(_flaws(parts, {normalized(answer) for answer in gold}, max_relations), "kept")
     return Judged(written, reason, " -> ".join(parts) if len(parts) > 1 else "")
 
 
@@ -98,7 +98,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _flaws(parts: Sequence[str], gold: set[str], max_relations: int) -> Iterator[str]:
-    entities = [normalised(entity) for entity in parts[::2]]
+    entities = [normalized(entity) for entity in parts[::2]]
     if len(parts) == 1:
         yield "no path"
     if not all(parts):

@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _apart(rows, _read(file), options.data, file)
     asked = list(_asked(rows, candidates, config["prompt"]))
     texts = _written(options, config, [conversations.conversation(row, options.image_folder) for *_, row in asked])
-    written = [Written(*about, text) for (*about, _), text in zip(asked, texts, strict=True)]
+    written = [
+        Written(question, answer, score, text) for (question, answer, score, _), text in zip(asked, texts, strict=True)
+    ]
     gold = {question: row["answers"] for question, row in rows.items()}
     judged = relation_paths.judge(
         written, gold, per_question=config["per_question"], max_relations=config["max_relations"]

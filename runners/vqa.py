@@ -25,7 +25,7 @@ DIGITS = 6
 SHOWN = 20  # examples in the report
 METRIC = "vqa_accuracy"
 
-PUNCTUATION = ";/[]\"{}()=+\\_-><@`,?!"
+PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 COMMA_IN_A_NUMBER = re.compile(r"\d,\d")
 PERIOD = re.compile(r"\.(?!\d)")
 ARTICLES = frozenset(("a", "an", "the"))
@@ -33,7 +33,9 @@ NUMBERS: Mapping[str, str] = {
     "none": "0",
     **{
         word: str(value)
-        for value, word in enumerate("zero one two three four five six seven eight nine ten".split())
+        for value, word in enumerate(
+            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+        )
     },
 }
 _CONTRACTIONS = """
