@@ -36,10 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors: RecipeError R0690 to R0692."""
     options = _parse(argv)
     config = json.loads(options.config.read_bytes())
-    rows = {_id(row): row for row in _read(options.data)}
-    candidates = {_id(prediction): prediction for prediction in _read(options.predictions)}
+    rows = {_id(row): row for row in _read(options.data, "question_id", "answers")}
+    candidates = {_id(prediction): prediction for prediction in _read(options.predictions, "question_id", "candidates")}
     for file in filter(None, [options.held_out]):
-        _apart(rows, _read(file), options.data, file)
+        _apart(rows, _read(file, "question_id"), options.data, file)
     asked = list(_asked(rows, candidates, config["prompt"]))
     texts = _written(options, config, [conversations.conversation(row, options.image_folder) for *_, row in asked])
     written = [
@@ -55,8 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_json(options.to / "report.json", report)
     _write_lines(options.to / "paths.jsonl", map(_told, judged))
     if not new:
+        print(json.dumps(report["first"], indent=1, ensure_ascii=False))
         listed = ", ".join(f"{reason} {count}" for reason, count in report["paths"].items() if count)
-        help = "look at paths.jsonl beside this stage's log; change `prompt`, or train the model on a few paths first"
+        help = "the first of each are above; change `prompt`, or train the model on a few paths first"
         raise RecipeError([Diagnostic("R0692", f"none of {len(judged)} paths holds: {listed}", help)])
     _write_lines(options.to / "train.jsonl", new)
     print(", ".join(f"{reason} {count}" for reason, count in report["paths"].items()))
@@ -83,13 +84,13 @@ def _written(options: argparse.Namespace, config: Mapping[str, Any], asked: Sequ
     return [candidates[0].answer for candidates in found]
 
 
-def _read(file: Path) -> list[Row]:
-    """The rows of a file. Errors: RecipeError R0690 with those that are no questions with annotators' answers."""
+def _read(file: Path, *fields: str) -> list[Row]:
+    """The rows of a file. Errors: RecipeError R0690 with those that lack one of these fields."""
     rows = [json.loads(line) for line in file.read_bytes().splitlines()]
     refused = [
         Place(str(file), number).refuse("R0690", f"this row has no `{field}`", "prepare a data set of `kind: okvqa`")
         for number, row in enumerate(rows, 1)
-        for field in ("question_id",)
+        for field in fields
         if field not in row
     ]
     if refused:
