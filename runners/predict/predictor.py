@@ -176,8 +176,10 @@ class Predictor:
         if "date_string" in str(template):
             options["date_string"] = conversations.DATE
         if self.sees:
-            options["processor_kwargs"] = {"padding": True}
-            return self.processor.apply_chat_template(list(asked), **options)
+            shown, clips = conversations.with_frames(asked)
+            frames = {"do_sample_frames": False, "video_metadata": clips} if clips else {}
+            options["processor_kwargs"] = {"padding": True, **frames}
+            return self.processor.apply_chat_template(shown, **options)
         return self.tokenizer.apply_chat_template([conversations.plain(one) for one in asked], padding=True, **options)
 
     def _check_length(self, inputs: Any, rows: Sequence[int], new: int, limit: int | None) -> None:
