@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_predict import answers_are_possible
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -26,6 +27,7 @@ from schema.checks_scores import (
     retrieval_has_pairs,
     thresholds_are_fair,
 )
+from schema.checks_synthesize import paths_belong_to_questions
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
@@ -300,4 +302,6 @@ RULES: tuple[Rule, ...] = (
     pairs_have_others,
     heads_fit,
     retrieval_has_pairs,
+    answers_are_possible,
+    paths_belong_to_questions,
 )

@@ -125,14 +125,6 @@ class Logging(Model):
     """A service of your own that is told how it goes."""
 
 
-class EngineArgs(Model):
-    """Which engine answers, and options of it that the language has no field for."""
-
-    name: Literal["ms-swift"] = "ms-swift"
-    args: dict[str, JsonValue] = {}
-    """Option → value, checked against the engine's recorded signature."""
-
-
 TrainerName = Literal["ms-swift", "trl"]
 
 
@@ -144,21 +136,24 @@ class TrainingEngine(Model):
     """Option → value, checked against the engine's recorded signature."""
 
 
-def _named(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value not in get_args(TrainerName):
-        help = "write " + " or ".join(f"`{name}`" for name in get_args(TrainerName))
-        raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
-    return {"name": value}
+def by_name(engine: type[Model], names: tuple[str, ...]) -> BeforeValidator:
+    """A validator that takes the name of an engine alone, too. The field needs `strict=False`: a validator in front hides
+    from pydantic that the map came from JSON.
+    """
+
+    def named(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in names:
+            help = "write " + " or ".join(f"`{name}`" for name in names)
+            raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
+        return {"name": value}
+
+    name_alone = Annotated[str, WithJsonSchema({"enum": [*names]})]
+    return BeforeValidator(named, json_schema_input_type=name_alone | engine)
 
 
-_NAME_SCHEMA = {"enum": [*get_args(TrainerName)]}
-Engine = Annotated[
-    TrainingEngine,
-    Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON
-    BeforeValidator(_named, json_schema_input_type=Annotated[str, WithJsonSchema(_NAME_SCHEMA)] | TrainingEngine),
-]
+Engine = Annotated[TrainingEngine, Field(strict=False), by_name(TrainingEngine, get_args(TrainerName))]
 """`engine: trl` is short for `engine: {name: trl}`."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.plan import InputPath, Plan, StagePlan, Value
 from schema.base import steps_of
-from schema.stages import Prepare
+from schema.stages import Prepare, Synthesize
 from schema.training import TrainingStage
 
 Fields = Mapping[str, tuple[str | int, ...]]
@@ -61,9 +61,13 @@ def picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:
     """The folder in which the data's own pictures stand; files of the project need none."""
     recipe = plan.instance.recipe
     for given in (*planned.inputs_like("data"), *planned.inputs_like("validation")):
-        source = recipe.stages.get(given.stage or "")
+        name = given.stage or ""
+        source = recipe.stages.get(name)
+        if isinstance(source, Synthesize):  # its rows are about the pictures of its questions
+            name = source.data.partition(".")[0]
+            source = recipe.stages[name]
         if isinstance(source, Prepare) and recipe.datasets[source.dataset].draws:
-            return InputPath(given.role, f"{plan.outputs}/{given.stage}")
+            return InputPath(given.role, f"{plan.outputs}/{name}")
     return None
 
 

@@ -56,9 +56,22 @@ TRL_PACKAGES = (
     "transformers",
     "trl",
 )
+ANSWER_PACKAGES = (
+    "accelerate",
+    "numpy",
+    "peft",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "transformers",
+)
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
+    "runners.predict.__main__": ANSWER_PACKAGES,
+    "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from compiler.backends import embeddings, ms_swift, ms_swift_rlhf, own, trl, trl_rlhf, trl_training
+from compiler.backends import (
+    answering,
+    embeddings,
+    ms_swift,
+    ms_swift_rlhf,
+    own,
+    synthesize,
+    trl,
+    trl_rlhf,
+    trl_training,
+)
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.stages import (
@@ -21,6 +31,7 @@ from schema.stages import (
     Retrieve,
     Sft,
     Stage,
+    Synthesize,
 )
 from schema.training import TrainingStage
 
@@ -34,11 +45,12 @@ BACKENDS: dict[type[Stage], Backend] = {
     Grpo: ms_swift_rlhf.grpo,
     Dpo: ms_swift_rlhf.dpo,
     Merge: ms_swift.merge,
-    Predict: ms_swift.predict,
+    Predict: answering.predict,
     Evaluate: own.evaluate,
     Embed: embeddings.embed,
     Features: embeddings.features,
     Retrieve: embeddings.retrieve,
+    Synthesize: synthesize.synthesize,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRL: dict[type[Stage], tuple[Backend, Problems]] = {

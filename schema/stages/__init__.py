@@ -16,6 +16,7 @@ from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
 from schema.stages.retrieve import Retrieve
 from schema.stages.sft import Sft
+from schema.stages.synthesize import Synthesize
 
 __all__ = [
     "KINDS",
@@ -32,6 +33,7 @@ __all__ = [
     "Retrieve",
     "Sft",
     "Stage",
+    "Synthesize",
 ]
 
 KINDS: tuple[type[Stage], ...] = (
@@ -46,9 +48,10 @@ KINDS: tuple[type[Stage], ...] = (
     Embed,
     Features,
     Retrieve,
+    Synthesize,
 )
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Embed | Features | Retrieve,
+    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Embed | Features | Retrieve | Synthesize,
     Field(discriminator="kind"),
 ]
