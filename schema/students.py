@@ -46,6 +46,32 @@ class FamilyFacts:
     """Packages outside the toolchain that it needs."""
 
 
+TEACHERS: dict[str, tuple[int, int]] = {
+    "tiny/qwen2-vl": (32, 32),
+    "tiny/qwen2.5-vl": (32, 32),
+    "tiny/qwen3-vl": (32, 32),
+    "Qwen/Qwen2-VL-2B-Instruct": (1280, 1536),
+    "Qwen/Qwen2-VL-7B-Instruct": (1280, 3584),
+    "Qwen/Qwen2-VL-72B-Instruct": (1280, 8192),
+    "Qwen/Qwen2.5-VL-3B-Instruct": (1280, 2048),
+    "Qwen/Qwen2.5-VL-7B-Instruct": (1280, 3584),
+    "Qwen/Qwen2.5-VL-32B-Instruct": (1280, 5120),
+    "Qwen/Qwen2.5-VL-72B-Instruct": (1280, 8192),
+    "Qwen/Qwen3-VL-2B-Instruct": (1024, 2048),
+    "Qwen/Qwen3-VL-4B-Instruct": (1024, 2560),
+    "Qwen/Qwen3-VL-8B-Instruct": (1152, 4096),
+    "Qwen/Qwen3-VL-32B-Instruct": (1152, 5120),
+}
+"""Teacher → channels of its features in the vision tower, and behind the merger (from `config.json` of each)."""
+TEACHER_TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+"""Model types whose vision tower and scores can be read."""
+MISNAMED: dict[str, tuple[str, ...]] = {
+    "qwen2.5-vl-8b": ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
+    "qwen2-vl-8b": ("Qwen/Qwen2-VL-7B-Instruct",),
+    "qwen3-vl-7b": ("Qwen/Qwen3-VL-8B-Instruct",),
+}
+"""Names that are spoken of and that no model has → what may be meant."""
+
 FAMILIES: dict[Family, FamilyFacts] = {
     "resnet": FamilyFacts(
         task="classification",
