@@ -61,7 +61,11 @@ def _unsaid(dataset: Dataset) -> dict[str, Any]:
 
 
 def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify | Distill]:
-    return isinstance(stage, Classify | Distill) and stage.classes is not None and any(use.name == rows for use in stage.uses)
+    return (
+        isinstance(stage, Classify | Distill)
+        and stage.classes is not None
+        and any(use.name == rows for use in stage.uses)
+    )
 
 
 def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:

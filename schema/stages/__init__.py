@@ -16,7 +16,17 @@ from schema.stages.prepare import Prepare
 from schema.stages.sft import Sft
 
 __all__ = [
-    *["KINDS", "AnyStage", "Classify", "Distill", "Dpo", "Evaluate", "Grpo", "Merge", "Predict", "Prepare", "Sft"],
+    "KINDS",
+    "AnyStage",
+    "Classify",
+    "Distill",
+    "Dpo",
+    "Evaluate",
+    "Grpo",
+    "Merge",
+    "Predict",
+    "Prepare",
+    "Sft",
     "Stage",
 ]
 

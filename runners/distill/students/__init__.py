@@ -2,6 +2,7 @@
 
     FAMILY.py   SIZES: tuple[str, ...]
                 build(size: str, classes: Sequence[str], options: Options) -> Student
+                MEAN, STD: of the pixels, where they are not ImageNet's
 
 A student is saved as a folder of student.json and model.safetensors.
 """
@@ -9,8 +10,7 @@ A student is saved as a folder of student.json and model.safetensors.
 from __future__ import annotations
 
 import importlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -73,18 +73,19 @@ def load(folder: Path) -> Student:
     """The student of a folder, in evaluation mode. Errors: RecipeError R0660 when it holds none, or of another format."""
     from safetensors.torch import load_file
 
-    from runners.distill.students.base import Options
-
     written = read_json(folder / "student.json")
     if not isinstance(written, dict) or written.get("format_version") != FORMAT or written.get("family") not in MODULES:
         message = f"{folder} holds no student of format {FORMAT}"
         raise RecipeError([Diagnostic("R0660", message, "name a folder that a `distill` stage handed over")])
-    names = Options.__dataclass_fields__.keys() & written.keys()
-    options = Options(**{name: _frozen(written[name]) for name in names})
-    student = build(written["family"], written["size"], tuple(written["classes"]), options)
+    student = from_description(written)
     student.load_state_dict(load_file(folder / "model.safetensors"))
     return student.eval()
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else json.loads(json.dumps(value))
+def from_description(written: Mapping[str, Any]) -> Student:
+    """The network that `describe` has told of, with new weights."""
+    from runners.distill.students.base import Options
+
+    names = Options.__dataclass_fields__.keys() & written.keys()
+    options = Options(**{name: tuple(v) if isinstance(v := written[name], list) else v for name in names})
+    return build(written["family"], written["size"], tuple(written["classes"]), options)

@@ -110,7 +110,9 @@ def _read(place: str) -> dict[str, Tensor]:
         path = found[0] if found else path / "model.safetensors"
     if not path.is_file():
         message = f"there are no weights at {place}"
-        raise RecipeError([Diagnostic("R0661", message, "name a file of weights, or a folder with `model.safetensors`")])
+        raise RecipeError(
+            [Diagnostic("R0661", message, "name a file of weights, or a folder with `model.safetensors`")]
+        )
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
