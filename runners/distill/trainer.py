@@ -104,7 +104,13 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, config: Config, model: Pupil, args: TrainingArguments, train: Examples, held_out: Sequence[Row]
     ) -> None:
-        super().__init__(model=model, args=args, train_dataset=train, data_collator=train.collate)
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train,
+            eval_dataset=list(held_out) or None,  # which `evaluate` reads in its own way
+            data_collator=train.collate,
+        )
         self.model_accepts_loss_kwargs = False  # so the loss is divided by the steps of accumulation
         self.config, self.examples, self.held_out = config, train, held_out
         self.student = model.student

@@ -87,5 +87,6 @@ def from_description(written: Mapping[str, Any]) -> Student:
     from runners.distill.students.base import Options
 
     names = Options.__dataclass_fields__.keys() & written.keys()
-    options = Options(**{name: tuple(v) if isinstance(v := written[name], list) else v for name in names})
+    found: dict[str, Any] = {name: tuple(v) if isinstance(v := written[name], list) else v for name in names}
+    options = Options(**found)
     return build(written["family"], written["size"], tuple(written["classes"]), options)
