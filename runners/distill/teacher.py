@@ -42,7 +42,7 @@ class Teacher:
         self.visual = model.model.visual
         self.merge: int = self.visual.spatial_merge_size
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def features(self, images: Sequence[Image], at: str, pooling: str, grid: int | None) -> list[Tensor]:
         """For each picture [D], or with `grid` [D, grid, grid]; in float32, on the CPU."""
         prepared = self.processor.image_processor(images=list(images), return_tensors="pt")
@@ -79,7 +79,7 @@ class Teacher:
         blocks = tokens.reshape(rows, columns, m, m, -1)
         return blocks.permute(4, 0, 2, 1, 3).reshape(-1, height, width)
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def scores(self, images: Sequence[Image], prompts: Sequence[str], classes: Sequence[str]) -> Tensor:
         """[B, C]: the mean log-probability of the tokens of each class name, and of the answer's end, as the answer.
 

@@ -50,7 +50,7 @@ class Taught:
         return numpy.mean([self.cache.scores(name) for name in self.names.of(row, view)], axis=0) - self.prior
 
 
-class Examples(Dataset[dict[str, Any]]):
+class Examples(Dataset):  # type: ignore[misc]
     """Rows in training: each with its sample, which varies by epoch, and what the teacher says of it."""
 
     def __init__(self, config: Config, task: Task, rows: Sequence[Row], taught: Taught) -> None:
@@ -79,13 +79,13 @@ class Examples(Dataset[dict[str, Any]]):
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """A batch; `rows` says which."""
         inputs, targets = self.task.collate([example["sample"] for example in examples])
-        told = {
+        told: dict[str, Any] = {
             name: torch.stack([e[name] for e in examples]) for name in ("features", "scores") if name in examples[0]
         }
         return {"inputs": inputs, "targets": targets, "rows": torch.tensor([e["index"] for e in examples]), **told}
 
 
-class Pupil(torch.nn.Module):
+class Pupil(torch.nn.Module):  # type: ignore[misc]
     """A student, with the projection of its features that only training needs."""
 
     def __init__(self, student: Student, align: losses.Align | None) -> None:
@@ -100,6 +100,9 @@ class Pupil(torch.nn.Module):
 
 class DistillTrainer(Trainer):  # type: ignore[misc]
     """Transformers' trainer, told what a student's loss and scores are."""
+
+    optimizer: Any
+    control: Any
 
     def __init__(
         self, config: Config, model: Pupil, args: TrainingArguments, train: Examples, held_out: Sequence[Row]
@@ -197,7 +200,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         metrics = self.examples.task.metrics([a[1] for a in answers], [a[2] for a in answers])
         return {"loss": sum(a[0] for a in answers) / len(answers), **metrics}
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def _answers(self, indices: Sequence[int]) -> Any:
         task, student = self.examples.task, self.student.eval()
         size = self.args.per_device_train_batch_size

@@ -79,7 +79,8 @@ def load(folder: Path) -> Student:
         raise RecipeError([Diagnostic("R0660", message, "name a folder that a `distill` stage handed over")])
     student = from_description(written)
     student.load_state_dict(load_file(folder / "model.safetensors"))
-    return student.eval()
+    student.eval()
+    return student
 
 
 def from_description(written: Mapping[str, Any]) -> Student:
