@@ -22,7 +22,9 @@ class ResNet(Classifier):
 
     def __init__(self, size: str, classes: Sequence[str], options: Options) -> None:
         super().__init__(size, classes, options)
-        self.network = getattr(importlib.import_module("torchvision.models"), size)(weights=None, num_classes=len(classes))
+        self.network = getattr(importlib.import_module("torchvision.models"), size)(
+            weights=None, num_classes=len(classes)
+        )
         self.width = self.network.fc.in_features
         if options.pretrained is not None:
             load_pretrained(self.network, options.pretrained, "fc.")
