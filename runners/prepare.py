@@ -69,8 +69,7 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     )
     read = READERS[source.dataset["kind"]](source)
     rows, fingerprints, refused = _checked(read, source)
-    shares = holdout.Shares(**config["split"])
-    splits = holdout.split(rows, holdout.units(rows, fingerprints), shares, source.seed)
+    splits = _given(rows) or _held_out(rows, fingerprints, config)
     classes = _classes(rows, read.classes, source, config.get("classes"))
     for name, indices in splits.items():
         lines = [_line(rows[index], classes, source.task) for index in indices]
@@ -79,6 +78,22 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     write_json(to / "classes.json", classes)
     write_json(to / "report.json", report)
     return report
+
+
+def _given(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """Split → indices of its rows, where the data set itself says what is held out."""
+    splits: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.split is not None:
+            splits.setdefault(row.split, []).append(index)
+    return splits
+
+
+def _held_out(
+    rows: Sequence[Row], fingerprints: holdout.Fingerprints, config: Mapping[str, Any]
+) -> dict[str, list[int]]:
+    shares = holdout.Shares(**config["split"])
+    return holdout.split(rows, holdout.units(rows, fingerprints), shares, config["seed"])
 
 
 def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprints, list[Diagnostic]]:
@@ -149,6 +164,7 @@ def _line(row: Row, classes: Sequence[str], task: str) -> str:
         value["rejected_response"] = row.rejected["content"]
     if task == "classify":
         value["label"] = classes.index(str(row.label))
+    value |= row.more
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 

@@ -18,6 +18,12 @@ from schema.checks_rl import (
     rollouts_are_possible,
     smoothing_counts,
 )
+from schema.checks_vqa import (
+    answers_are_scored_as_they_are,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+)
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
@@ -283,4 +289,8 @@ RULES: tuple[Rule, ...] = (
     adapters_go_on,
     reference_stays,
     smoothing_counts,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+    answers_are_scored_as_they_are,
 )
