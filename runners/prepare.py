@@ -17,18 +17,21 @@ import json
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runners import cli
-from runners.data import conversations, holdout, pictures, preferences
+from runners.data import conversations, holdout, pairs, pictures, preferences, tags
 from runners.data.rows import Read, Row, Source
 from runners.readers import READERS, made
+from runners.readers.values import UNANSWERED
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically, write_json
 
 FORMAT = 1
+CHECKS: Mapping[str, Callable[[Row], Diagnostic | None]] = {"prefer": preferences.check, "embed": pairs.check}
+"""Task → what a row has to be besides a conversation."""
 SHOWN = 50  # diagnostics of bad rows that are shown, and places that a report names
 
 T = TypeVar("T")
@@ -71,6 +74,8 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     rows, fingerprints, refused = _checked(read, source)
     splits = _given(rows) or _held_out(rows, fingerprints, config)
     classes = _classes(rows, read.classes, source, config.get("classes"))
+    if source.task == "tag" and (unlearned := tags.unlearned(rows, splits, classes)):
+        raise RecipeError(unlearned)
     for name, indices in splits.items():
         lines = [_line(rows[index], classes, source.task) for index in indices]
         write_atomically(to / f"{name}.jsonl", "".join(lines).encode(), durable=False)
@@ -104,11 +109,11 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     rows: list[Row] = []
     for row in readable:
         problem = conversations.check(row, source.task)
-        if problem is None and source.task == "prefer":
-            problem = preferences.check(row)
+        if problem is None and source.task in CHECKS:
+            problem = CHECKS[source.task](row)
         rows.append(row) if problem is None else refused.append(problem)
     repeated = holdout.same_input(rows, fingerprints)
-    disputed = list((preferences.reversals if source.task == "prefer" else holdout.contradictions)(rows, repeated))
+    disputed = list(_disputed(rows, repeated, source.task))
     refused += (problem for problem, _ in disputed)
     if refused and source.dataset.get("on_bad", "error") == "error":
         raise RecipeError(_shown(refused))
@@ -121,6 +126,15 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     return rows, fingerprints, refused
 
 
+def _disputed(
+    rows: Sequence[Row], repeated: Sequence[Sequence[int]], task: str
+) -> Iterator[tuple[Diagnostic, Sequence[int]]]:
+    """What contradicts each other, with the indices of the rows."""
+    if task == "embed":  # several texts may belong to one picture
+        return pairs.uneven(rows)
+    return (preferences.reversals if task == "prefer" else holdout.contradictions)(rows, repeated)
+
+
 def _shown(refused: Sequence[Diagnostic]) -> list[Diagnostic]:
     more = len(refused) - SHOWN
     message = f"{more} more rows are refused, {len(refused)} in all"
@@ -130,9 +144,9 @@ def _shown(refused: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 def _classes(rows: Sequence[Row], declared: Sequence[str] | None, source: Source, expected: int | None) -> list[str]:
     """The class names in the order of their labels. Errors: RecipeError R0619 when they do not fit the task."""
-    present = {row.label for row in rows if row.label is not None}
+    present = {name for row in rows for name in row.classes}
     classes = [name for name in declared if name in present] if declared else sorted(present, key=_natural)
-    if source.task == "classify" and len(classes) < 2:
+    if source.task in ("classify", "tag") and len(classes) < 2:
         message = f"there {'is 1 class' if classes else 'are no classes'}: nothing to tell apart"
         raise RecipeError([Diagnostic("R0619", message, "add rows of another class")])
     if expected is not None and expected != len(classes):
@@ -164,8 +178,18 @@ def _line(row: Row, classes: Sequence[str], task: str) -> str:
         value["rejected_response"] = row.rejected["content"]
     if task == "classify":
         value["label"] = classes.index(str(row.label))
+    if row.labels is not None:
+        value["label"] = sorted(map(classes.index, row.labels))
+    if task == "embed":
+        value["positive_messages"] = [_said(str(pairs.written(row)))]
+        if row.negatives:
+            value["negative_messages"] = list(map(_said, row.negatives))
     value |= row.more
     return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _said(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
 
 
 def _report(
@@ -178,8 +202,8 @@ def _report(
     repeated: Sequence[Sequence[int]],
 ) -> dict[str, Any]:
     """What was read, kept and refused, and why."""
-    counts = {name: Counter(rows[index].label for index in indices) for name, indices in splits.items()}
-    unanswered = source.task == "classify"
+    counts = {name: Counter(c for index in indices for c in rows[index].classes) for name, indices in splits.items()}
+    unanswered = source.task in UNANSWERED
     return {
         "format_version": FORMAT,
         "kind": source.dataset["kind"],

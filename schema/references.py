@@ -11,7 +11,7 @@ from schema.context import Context
 from schema.datasets.okvqa import Okvqa
 from schema.diagnostics import Diagnostic, Span
 from schema.stage import Use
-from schema.stages import Prepare
+from schema.stages import Prepare, Synthesize
 
 
 def names_are_apart(context: Context) -> Iterator[Diagnostic]:
@@ -49,6 +49,11 @@ def references_fit(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0204", message, _stage_that_gives(context, use), places)
         elif isinstance(stage, Prepare):
             yield from _no_rows(context, name, use, stage)
+        elif isinstance(stage, Synthesize) and use.split != "train":
+            help = f"write `{use.name}.train`"
+            yield Diagnostic("R0203", f"`{use.name}` makes rows to train on only", help, (place(context, name, use),))
+        elif isinstance(stage, Synthesize):
+            continue
         else:
             yield from _no_split(context, name, use)
 
@@ -114,6 +119,7 @@ def _article(product: str) -> str:
 
 _KINDS: dict[str, str] = {
     "adapter": "sft` with `tuner: {kind: lora}",
+    "embeddings": "features",
     "model": "merge",
     "predictions": "predict",
     "rows": "prepare",

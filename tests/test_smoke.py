@@ -175,6 +175,20 @@ def test_preferences_are_learned(ran: tuple[Plan, Path, str]) -> None:
             assert losses[-1] < 0.6
 
 
+def test_tags_and_embeddings_are_learned(ran: tuple[Plan, Path, str]) -> None:
+    """Classes that occur together are told apart, and a trained model finds the texts that one without training does not."""
+    plan, folder, _ = ran
+    metrics = {
+        s.name: json.loads((folder / s.out / "metrics.json").read_bytes())
+        for s in plan.stages
+        if s.stage.gives == "scores"
+    }
+    for found in metrics.values():
+        assert found.get("map", 1.0) >= 0.7
+    if "found-before" in metrics:
+        assert metrics["found"]["recall_at_1"] >= 0.8 > metrics["found-before"]["recall_at_1"] + 0.2
+
+
 def test_the_quickstart_learns_and_two_clones_agree(tmp_path: Path) -> None:
     """`make quickstart` in one clone and a bare `dvc repro` in another: the same weights, answers and scores."""
     first, second = clone(tmp_path / "first"), clone(tmp_path / "second")

@@ -10,10 +10,12 @@ from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
 from schema.datasets.okvqa import Okvqa
 from schema.datasets.shapes import Shapes
-from schema.stages import Classify, Evaluate, Prepare, Stage
+from schema.stages import Classify, Evaluate, Predict, Prepare, Stage
 
 APART = ("prompt", "prompt_file", "system", "split", "hub")
 """Fields that the configuration has elsewhere, and the hub: the same data comes from any."""
+
+YOUNGER_COLUMNS = ("rejected", "label_separator", "positive", "negatives")
 
 RESULT = OutputPath("result")
 CONFUSION = {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion matrix"}
@@ -56,8 +58,8 @@ def _unsaid(dataset: Dataset) -> dict[str, Any]:
     if isinstance(dataset, Shapes) and dataset.noise is None:
         silent["noise"] = True
     columns = getattr(dataset, "columns", None)
-    if isinstance(columns, Columns) and columns.rejected is None:
-        silent["columns"] = {"rejected"}
+    if isinstance(columns, Columns):
+        silent["columns"] = {name for name in YOUNGER_COLUMNS if getattr(columns, name) is None}
     return silent
 
 
@@ -68,6 +70,10 @@ def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify]:
 def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     """`python -m runners.evaluate` on the predictions."""
     assert isinstance(planned.stage, Evaluate)
+    predicting = plan.instance.recipe.stages[planned.stage.predictions]
+    classifier = plan.instance.recipe.classifier(predicting.model) if isinstance(predicting, Predict) else None
+    if classifier is not None and classifier.multi_label:
+        return _tags(planned, planned.stage)
     predictions = planned.input("predictions")
     options: dict[str, Value] = {
         "predictions": InputPath("predictions", predictions.path),
@@ -80,3 +86,17 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
     if planned.stage.metrics == ("vqa_accuracy",):
         return launch, outputs  # there are no classes to confuse
     return launch, (*outputs, Output("confusion.csv", "plot", CONFUSION))
+
+
+def _tags(planned: StagePlan, stage: Evaluate) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.scores.tags` on predictions with any number of classes."""
+    options: dict[str, Value] = {"predictions": InputPath("predictions", planned.input("predictions").path)}
+    if stage.thresholds_from is not None:
+        options["thresholds-from"] = InputPath("thresholds", planned.input("thresholds").path)
+    options |= {
+        "to": RESULT,
+        "classes": InputPath("classes", planned.input("classes").path),
+        "metrics": stage.metrics,
+    }
+    launch = Launch((Command(("python", "-m", "runners.scores.tags"), options),), runners=("runners.scores.tags",))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"), Output("thresholds.json"))

@@ -40,7 +40,8 @@ class Product:
     stage: str
     adapter: bool
     model: str | None
-    classes: bool
+    task: str
+    """What rows it is asked about are prepared for."""
 
 
 @dataclass(slots=True)
@@ -68,6 +69,14 @@ def build(calls: Sequence[Call], name: str, description: str, folder: Path, refu
     return builder.built
 
 
+def _task(given: Mapping[str, Given]) -> str:
+    """What the rows of a training are prepared for, by the engine's task."""
+    said, problem = (given[name].value if name in given else "" for name in ("task_type", "problem_type"))
+    if said == "seq_cls":
+        return "tag" if problem == "multi_label_classification" else "classify"
+    return "embed" if said == "embedding" else "generate"
+
+
 class _Builder:
     def __init__(self, built: Built, folder: Path) -> None:
         self.built, self.draft, self.folder = built, built.draft, folder
@@ -83,17 +92,17 @@ class _Builder:
 
     def _train(self, call: Call, given: Mapping[str, Given]) -> None:
         draft = self.draft
-        classes = "task_type" in given and given["task_type"].value == "seq_cls"
-        if classes and "num_labels" not in given:
+        task = _task(given)
+        if task in ("classify", "tag") and "num_labels" not in given:
             raise LeftOut("a classifier needs `--num_labels`, the number of its classes")
         model, entry = self._model(given)
         stage = self._name("train")
-        kind = "classify" if classes else "sft"
+        kind = {"generate": "sft", "embed": "embed"}.get(task, "classify")
         self._enter(stage, kind, call, entry)
         draft.put(("stages", stage, "model"), model)
         fields.hardware(draft, call, given)
         fields.deepspeed(draft, call, stage, given, self.folder)
-        self._training_data(call, stage, given, "classify" if classes else "generate")
+        self._training_data(call, stage, given, task)
         fields.tuner(draft, call, stage, given)
         fields.precision(draft, call, stage, entry, given)
         fields.batch(draft, call, stage, given)
@@ -101,11 +110,12 @@ class _Builder:
         fields.trackers(draft, stage, given)
         fields.best(draft, stage, given)
         fields.length(draft, stage, given)
+        fields.head(draft, stage, task, given)
         fields.generic(draft, call, stage, kind, entry, given)
         full = fields.draft_value(draft, ("stages", stage, "tuner", "kind")) == "full"
         out = given.get("output_dir")
         path = out.value if out and not out.odd else f"output/{PurePosixPath(given['model'].value).name}"
-        self.products.append(Product(_normal(path), stage, not full, entry, classes))
+        self.products.append(Product(_normal(path), stage, not full, entry, task))
 
     def _merge(self, call: Call, given: Mapping[str, Given]) -> None:
         merges = given.get("merge_lora")
@@ -120,7 +130,7 @@ class _Builder:
         self.draft.put(("stages", stage, "adapter"), product.stage)
         out = given.get("output_dir")
         path = out.value if out and not out.odd else f"{given['adapters'].value.rstrip('/')}-merged"
-        self.products.append(Product(_normal(path), stage, False, product.model, product.classes))
+        self.products.append(Product(_normal(path), stage, False, product.model, product.task))
 
     def _predict(self, call: Call, given: Mapping[str, Given]) -> None:
         draft = self.draft
@@ -137,7 +147,7 @@ class _Builder:
             model, entry = product.stage, product.model
         stage = self._name("answers")
         self._enter(stage, "predict", call, entry)
-        task = "classify" if product is not None and product.classes else "generate"
+        task = product.task if product is not None else "generate"
         sources = [self._rows(text, asked, task, "questions") for text in asked.values]
         draft.put(("stages", stage, "model"), model)
         draft.put(("stages", stage, "data"), f"{sources[0][0]}.train")
@@ -151,7 +161,7 @@ class _Builder:
             draft, call, stage, entry, {"torch_dtype": given["torch_dtype"]} if "torch_dtype" in given else {}
         )
         fields.generic(draft, call, stage, "predict", entry, given)
-        draft.put(("stages", stage, "parse"), "label" if task == "classify" else "none")
+        draft.put(("stages", stage, "parse"), "none" if task == "generate" else "label")
 
     def _enter(self, stage: str, kind: str, call: Call, model: str | None) -> None:
         self.draft.put(("stages", stage, "kind"), kind)
@@ -276,7 +286,7 @@ class _Builder:
             dataset = self._dataset(hub, name, given)
             self.draft.put(("stages", stage, "kind"), "prepare")
             self.draft.put(("stages", stage, "dataset"), dataset)
-            if task == "classify":
+            if task != "generate":
                 self.draft.put(("stages", stage, "task"), task)
             self.rows[key] = stage
         return self.rows[key], int(count) if count and 0 < int(count[:16]) < 2**53 and len(count) < 16 else None

@@ -56,13 +56,31 @@ TRL_PACKAGES = (
     "transformers",
     "trl",
 )
+ANSWER_PACKAGES = (
+    "accelerate",
+    "numpy",
+    "peft",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "transformers",
+)
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
+    "runners.predict.__main__": ANSWER_PACKAGES,
+    "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
+    "runners.scores.tags": ("numpy", "scikit-learn"),
+    "runners.scores.pairs": ("numpy",),
+    "runners.features": ENGINE_PACKAGES,
     "runners.trl_sft": TRL_PACKAGES,
+    "runners.trl_grpo": TRL_PACKAGES,
+    "runners.trl_dpo": TRL_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 

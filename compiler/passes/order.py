@@ -16,7 +16,7 @@ from schema.recipe import Recipe
 from schema.stage import Stage, Use
 from schema.stages import Evaluate, Predict, Prepare
 
-PRODUCTS = {"model": "model", "adapter": "model", "predictions": "predictions.jsonl"}
+PRODUCTS = {"model": "model", "adapter": "model", "predictions": "predictions.jsonl", "embeddings": "embeddings"}
 """What a stage hands over → its path in the stage's folder."""
 
 

@@ -63,6 +63,17 @@ class Row:
     """The split that the data set itself puts the row into."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """What is written beside the conversation, such as the number of a question and what several people answered."""
+    labels: tuple[str, ...] | None = None
+    """All classes of a row that may have any number of them; `label` is absent then."""
+    positive: str | None = None
+    """A text that belongs to what is asked."""
+    negatives: tuple[str, ...] = ()
+    """Texts that do not belong to it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes: none, one or more."""
+        return self.labels if self.labels is not None else () if self.label is None else (self.label,)
 
     @property
     def asked(self) -> tuple[tuple[Any, Any], ...]:

@@ -66,5 +66,12 @@ class Columns(Model):
     rejected: str | None = None
     """The other one of two answers."""
     label: str | None = None
+    """The class, or a list of classes where rows have any number of them."""
+    label_separator: str | None = Field(None, min_length=1)
+    """What stands between several classes of one cell, as in `dog|cat`; without it such a cell is a JSON list."""
+    positive: str | None = None
+    """A text that belongs to what is asked, for embeddings."""
+    negatives: str | None = None
+    """A list of texts that do not belong to it."""
     image: str | None = None
     system: str | None = None

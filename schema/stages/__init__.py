@@ -7,18 +7,51 @@ from pydantic import Field
 from schema.stage import Stage
 from schema.stages.classify import Classify
 from schema.stages.dpo import Dpo
+from schema.stages.embed import Embed
 from schema.stages.evaluate import Evaluate
+from schema.stages.features import Features
 from schema.stages.grpo import Grpo
 from schema.stages.merge import Merge
 from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
+from schema.stages.retrieve import Retrieve
 from schema.stages.sft import Sft
+from schema.stages.synthesize import Synthesize
 
-__all__ = ["KINDS", "AnyStage", "Classify", "Dpo", "Evaluate", "Grpo", "Merge", "Predict", "Prepare", "Sft", "Stage"]
+__all__ = [
+    "KINDS",
+    "AnyStage",
+    "Classify",
+    "Dpo",
+    "Embed",
+    "Evaluate",
+    "Features",
+    "Grpo",
+    "Merge",
+    "Predict",
+    "Prepare",
+    "Retrieve",
+    "Sft",
+    "Stage",
+    "Synthesize",
+]
 
-KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Merge, Predict, Evaluate)
+KINDS: tuple[type[Stage], ...] = (
+    Prepare,
+    Sft,
+    Classify,
+    Grpo,
+    Dpo,
+    Merge,
+    Predict,
+    Evaluate,
+    Embed,
+    Features,
+    Retrieve,
+    Synthesize,
+)
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate,
+    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Embed | Features | Retrieve | Synthesize,
     Field(discriminator="kind"),
 ]

@@ -15,8 +15,9 @@ class Prepare(Stage):
     kind: Literal["prepare"]
     dataset: Name
     """A name in `datasets`."""
-    task: Literal["generate", "classify", "solve", "prefer"] = "generate"
-    """Rows with an answer to write, a class to choose, a solution to find, or two answers of which one is preferred."""
+    task: Literal["generate", "classify", "tag", "embed", "solve", "prefer"] = "generate"
+    """Rows with an answer to write, a class to choose, any number of classes (`tag`), a text that belongs to them (`embed`), a
+    solution to find, or two answers of which one is preferred."""
 
     @property
     def uses(self) -> tuple[Use, ...]:
