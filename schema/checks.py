@@ -30,6 +30,12 @@ from schema.checks_scores import (
     thresholds_are_fair,
 )
 from schema.checks_synthesize import paths_belong_to_questions
+from schema.checks_vqa import (
+    answers_are_scored_as_they_are,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+)
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
@@ -301,6 +307,10 @@ RULES: tuple[Rule, ...] = (
     adapters_go_on,
     reference_stays,
     smoothing_counts,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+    answers_are_scored_as_they_are,
     thresholds_are_fair,
     metrics_fit,
     overlap_has_shards,
