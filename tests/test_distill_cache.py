@@ -1,6 +1,5 @@
 """What a teacher said is read back as it was written, or not at all: whatever was cut short, or has other bytes, is removed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -145,4 +144,3 @@ def test_two_may_add_at_the_same_time(tmp_path, filled):
         assert begun.exists()
         first.add(["z"], arrays(1, 3))
     assert {"y", "z"} <= set(cache.read(tmp_path, ASKED).places)
-    assert os.listdir(folder(tmp_path))
