@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ANSWERS_AT_ONCE = 64
 """Class names that are scored in one forward pass."""
 
+FETCH = "fetch it again: `recipe fetch RECIPE`; or use a smaller one"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -145,18 +147,26 @@ def load(folder: Path, adapter: Path | None, told: Mapping[str, Any], device: st
         family = AutoConfig.from_pretrained(folder).model_type
         if family not in TEACHER_TYPES:
             raise _cannot(folder, f"a {family} has no vision tower that is known here", f"use {_known()}")
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=getattr(torch, told["dtype"]), attn_implementation=told["attention"]
+        model, loading = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=getattr(torch, told["dtype"]),
+            attn_implementation=told["attention"],
+            output_loading_info=True,
         )
+        if loading["missing_keys"]:  # which transformers fills with random numbers
+            lost = sorted(loading["missing_keys"])
+            raise _cannot(folder, f"{len(lost)} of its weights are missing, such as `{lost[0]}`", FETCH)
         if adapter is not None:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         processor = AutoProcessor.from_pretrained(folder, **told["pixels"])
         return Teacher(model.to(device), processor)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
+    except RecipeError:
+        raise
+    except Exception as error:  # loaders fail in many ways, and each of them leaves no teacher
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise _cannot(folder, reason, "fetch it again: `recipe fetch RECIPE`; or use a smaller one") from error
+        raise _cannot(folder, reason, FETCH) from error
 
 
 def _known() -> str:

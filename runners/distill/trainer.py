@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from runners.distill import losses, students
 from runners.distill.asking import Names
@@ -57,10 +58,6 @@ class Examples(Dataset):  # type: ignore[misc]
         self.config, self.task, self.rows, self.taught = config, task, rows, taught
         self.epoch = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the loader before each epoch, also by that of a run that goes on."""
-        self.epoch = epoch
-
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -98,6 +95,24 @@ class Pupil(torch.nn.Module):  # type: ignore[misc]
         return output, output.features if self.align is None else self.align(output.features)
 
 
+class Cadence(TrainerCallback):  # type: ignore[misc]
+    """Tells the examples which epoch it is, and has the last step measured before its checkpoint is written."""
+
+    def __init__(self, examples: Examples, evaluates: bool) -> None:
+        self.examples, self.evaluates = examples, evaluates
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.examples.epoch = math.floor(state.epoch)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_log, control.should_evaluate = True, self.evaluates
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_log = control.should_evaluate = False  # that has been done
+
+
 class DistillTrainer(Trainer):  # type: ignore[misc]
     """Transformers' trainer, told what a student's loss and scores are."""
 
@@ -118,6 +133,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.config, self.examples, self.held_out = config, train, held_out
         self.student = model.student
         self.parts: dict[str, list[float]] = {}
+        self.add_callback(Cadence(train, bool(held_out)))
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
