@@ -28,7 +28,7 @@ class StudentLora(Model):
     """Rank of the update matrices; 0 trains all weights."""
     alpha: Positive = 16
     dropout: float = Field(0.1, ge=0, lt=1)
-    target_modules: tuple[str, ...] = ("qkv", "proj")
+    target_modules: tuple[str, ...] = Field(("qkv", "proj"), strict=False)
     """Names or suffixes of the linear layers that get adapters."""
     bias: Literal["none", "all", "lora_only"] = "none"
 
