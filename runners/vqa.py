@@ -78,4 +78,5 @@ def agreement(answer: str, gold: Sequence[str]) -> float:
     """The accuracy of one answer, from 0 to 1. `gold` are the annotators' answers, one or more."""
     given = normalized(answer)
     same = [normalized(other) == given for other in gold]
-    return sum(min((sum(same) - mine) / ENOUGH, 1.0) for mine in same) / len(same)
+    found = sum(same)
+    return sum(min(found - mine, ENOUGH) for mine in same) / (ENOUGH * len(same))  # whole numbers: order cannot matter

@@ -10,7 +10,7 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 
 python -m runners.predict \
-  --model .recipe/models/tiny--gemma3 \
+  --model .recipe/models/tiny--gemma3-vision \
   --dtype float32 \
   --attention sdpa \
   --data outputs/okvqa/gemma-smoke/data/validation.jsonl \

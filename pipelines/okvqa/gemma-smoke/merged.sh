@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 
 swift export \
-  --model .recipe/models/tiny--gemma3 \
+  --model .recipe/models/tiny--gemma3-vision \
   --adapters outputs/okvqa/gemma-smoke/train/model \
   --model_type gemma3_vision \
   --template gemma3_vision \

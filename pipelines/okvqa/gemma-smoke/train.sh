@@ -12,7 +12,7 @@ export CUDA_VISIBLE_DEVICES=''
 export RECIPE_PLAN=pipelines/okvqa/gemma-smoke/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
-  --model .recipe/models/tiny--gemma3 \
+  --model .recipe/models/tiny--gemma3-vision \
   --model_type gemma3_vision \
   --template gemma3_vision \
   --task_type causal_lm \
