@@ -52,7 +52,7 @@ def telling(trainer: Any) -> Any:
     return Telling
 
 
-def without_counts() -> Any:
+def _without_counts() -> Any:
     """Keeps TRL's count of tokens out of the curve: it begins anew at a resume, and runs are to end with equal files."""
     from transformers import TrainerCallback
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_distill import ROWS_OF_STUDENTS
+from schema.checks_distill import RULES as OF_STUDENTS
 from schema.checks_predict import answers_are_possible
 from schema.checks_rl import (
     adapters_go_on,
@@ -40,7 +42,7 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
+from schema.stages import Distill, Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -223,6 +225,9 @@ def _task(context: Context, name: str, stage: Stage) -> str | None:
     """What the rows of a stage are prepared for; None where any do."""
     if isinstance(stage, Embed | Features):
         return "embed" if isinstance(stage, Embed) else None
+    student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
+    if student is not None:
+        return ROWS_OF_STUDENTS[student.student.facts.task]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
     classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
@@ -314,4 +319,5 @@ RULES: tuple[Rule, ...] = (
     retrieval_has_pairs,
     answers_are_possible,
     paths_belong_to_questions,
+    *OF_STUDENTS,
 )

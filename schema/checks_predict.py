@@ -19,15 +19,15 @@ def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
 
 def _impossible(stage: Predict, classifies: bool) -> Iterator[tuple[str, str, str, str]]:
     """Code, field, what is wrong with it, and what to write."""
-    engine = stage.engine.name
-    for field in ("beams", "returned"):
-        if getattr(stage, field) > 1 and engine != "transformers":
+    engine, beams, returned = stage.engine.name, stage.beams or 1, stage.returned or 1
+    for field in ("beams", "returned", "length_penalty"):
+        if getattr(stage, field) is not None and engine != "transformers":
             message = f"`engine: {engine}` gives one answer, without beams"
             yield "R0360", field, message, f"write `engine: transformers`, or leave `{field}` out"
-    if engine == "transformers" and stage.temperature == 0 and stage.returned > stage.beams:
-        message = f"{stage.returned} answers cannot come from {stage.beams} beam{'s' if stage.beams > 1 else ''}"
-        yield "R0361", "returned", message, f"write `beams: {stage.returned}`"
-    if engine == "transformers" and stage.temperature > 0 and stage.beams > 1:
+    if engine == "transformers" and stage.temperature == 0 and returned > beams:
+        message = f"{returned} answers cannot come from {beams} beam{'s' if beams > 1 else ''}"
+        yield "R0361", "returned", message, f"write `beams: {returned}`"
+    if engine == "transformers" and stage.temperature > 0 and beams > 1:
         message = "beams search for the likeliest answer, and a temperature draws one"
         yield "R0361", "temperature", message, "write `temperature: 0`, or leave `beams` out"
     if engine != "ms-swift" and stage.engine.args:

@@ -91,9 +91,12 @@ def pairs_have_others(context: Context) -> Iterator[Diagnostic]:
             continue
         without = [number for number, source in enumerate(stage.data) if not _negatives(context, source.data)]
         for number in without:
-            message = "its rows have no `negatives`, and there are no others of their batch: nothing would be learned"
+            message = f"`{name}` has no other text to hold a pair against, so nothing would be learned"
             help = "write `in_batch_negatives: true` and a `micro` of 2 or more, or name `columns.negatives`"
-            places = (context.at("stages", name, "data", number), context.at("stages", name, "batch", "micro"))
+            places = (
+                replace(context.at("stages", name, "data", number), label="rows without `negatives`"),
+                replace(context.at("stages", name, "batch", "micro"), label="rows whose texts are compared"),
+            )
             yield Diagnostic("R0373", message, help, places)
 
 

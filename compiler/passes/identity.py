@@ -81,6 +81,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.trl_sft": TRL_PACKAGES,
     "runners.trl_grpo": TRL_PACKAGES,
     "runners.trl_dpo": TRL_PACKAGES,
+    "runners.distill.train": (*ANSWER_PACKAGES, "scikit-learn"),
+    "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 

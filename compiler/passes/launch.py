@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compiler.backends import (
     answering,
+    distill,
     embeddings,
     ms_swift,
     ms_swift_rlhf,
@@ -20,6 +21,7 @@ from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.stages import (
     Classify,
+    Distill,
     Dpo,
     Embed,
     Evaluate,
@@ -44,6 +46,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Classify: ms_swift.sft,
     Grpo: ms_swift_rlhf.grpo,
     Dpo: ms_swift_rlhf.dpo,
+    Distill: distill.distill,
     Merge: ms_swift.merge,
     Predict: answering.predict,
     Evaluate: own.evaluate,
@@ -78,12 +81,20 @@ def _problems(plan: Plan, planned: StagePlan) -> Iterator[Diagnostic]:
 
 
 def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
-    if planned.model is None and any("models" in use.accepts or "adapter" in use.accepts for use in planned.stage.uses):
+    recipe = plan.instance.recipe
+    if planned.model is None and recipe.base_model(planned.name) is not None:
         return planned  # its model is not known, which has been reported
     kind = type(planned.stage)
-    backend = TRL[kind][0] if _by_trl(planned.stage) and kind in TRL else BACKENDS[kind]
+    trl_backend = TRL[kind][0] if _by_trl(planned.stage) and kind in TRL else None
+    backend = trl_backend or _student(plan, planned.stage) or BACKENDS[kind]
     launch, outputs = backend(plan, planned)
     return replace(planned, launch=launch, outputs=outputs, resumes=_resumes(planned.stage))
+
+
+def _student(plan: Plan, stage: Stage) -> Backend | None:
+    """What answers with a student."""
+    asked = isinstance(stage, Predict) and plan.instance.recipe.student(stage.model) is not None
+    return distill.predict if asked else None
 
 
 def _resumes(stage: Stage) -> bool:
@@ -91,4 +102,4 @@ def _resumes(stage: Stage) -> bool:
     that were to be used again.
     """
     forgets = isinstance(stage, Grpo) and stage.iterations > 1
-    return isinstance(stage, TrainingStage) and stage.early_stopping is None and not forgets
+    return isinstance(stage, TrainingStage | Distill) and stage.early_stopping is None and not forgets

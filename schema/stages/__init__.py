@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schema.stage import Stage
 from schema.stages.classify import Classify
+from schema.stages.distill import Distill
 from schema.stages.dpo import Dpo
 from schema.stages.embed import Embed
 from schema.stages.evaluate import Evaluate
@@ -22,6 +23,7 @@ __all__ = [
     "KINDS",
     "AnyStage",
     "Classify",
+    "Distill",
     "Dpo",
     "Embed",
     "Evaluate",
@@ -42,6 +44,7 @@ KINDS: tuple[type[Stage], ...] = (
     Classify,
     Grpo,
     Dpo,
+    Distill,
     Merge,
     Predict,
     Evaluate,
@@ -52,6 +55,18 @@ KINDS: tuple[type[Stage], ...] = (
 )
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Embed | Features | Retrieve | Synthesize,
+    Prepare
+    | Sft
+    | Classify
+    | Grpo
+    | Dpo
+    | Distill
+    | Merge
+    | Predict
+    | Evaluate
+    | Embed
+    | Features
+    | Retrieve
+    | Synthesize,
     Field(discriminator="kind"),
 ]

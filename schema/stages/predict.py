@@ -31,7 +31,7 @@ class Predict(Stage):
 
     kind: Literal["predict"]
     model: Reference
-    """A name in `models`, or a stage that hands over a model or an adapter."""
+    """A name in `models`, or a stage that hands over a model, an adapter or a student."""
     data: Reference
     """`STAGE.SPLIT` of a `prepare` stage."""
     batch: Positive = 1
@@ -41,12 +41,13 @@ class Predict(Stage):
     temperature: float = Field(0.0, ge=0)
     """0 always takes the likeliest token."""
     top_p: float = Field(1.0, gt=0, le=1)
-    beams: Positive = 1
-    """Answers that are followed side by side in search of the likeliest; with `engine: transformers`."""
-    returned: Positive = 1
-    """Answers of each row that are handed over as `candidates`, best first; the best is the answer."""
-    length_penalty: float = 1.0
-    """An answer's score is its log-probability divided by its number of tokens to this power: above 1 prefers long ones."""
+    beams: Positive | None = None
+    """Answers that are followed side by side in search of the likeliest, with `engine: transformers`; one when absent."""
+    returned: Positive | None = None
+    """Answers of each row that are handed over as `candidates`, best first; only the best when absent."""
+    length_penalty: float | None = None
+    """An answer's score is its log-probability divided by its number of tokens to this power, which is 1 when absent;
+    above 1 prefers long ones."""
     max_length: Positive = 2048
     """Tokens of a question and its answer."""
     parse: Literal["label", "exact", "none"] = "label"
@@ -56,7 +57,7 @@ class Predict(Stage):
     @property
     def uses(self) -> tuple[Use, ...]:
         return (
-            Use("model", ("model",), self.model, ("models", "model", "adapter")),
+            Use("model", ("model",), self.model, ("models", "model", "adapter", "student")),
             Use("data", ("data",), self.data, ("rows",)),
         )
 
