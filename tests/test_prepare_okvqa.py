@@ -113,6 +113,10 @@ def test_solutions_for_rewards(project):
     assert row["solution"] == "cat" and row["messages"][-1]["role"] == "user"
 
 
+def test_a_prompt_of_a_file_asks_the_question(project):
+    assert refused(description() | {"prompt": "Be brief."}, project) == [("R0368", "", 0)]
+
+
 def test_a_file_is_missing_packed_or_there_twice(project):
     folder = project / "data/okvqa"
     (folder / "mscoco_train2014_annotations.json").unlink()
