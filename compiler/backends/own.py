@@ -78,6 +78,8 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
     classifier = plan.instance.recipe.classifier(predicting.model) if isinstance(predicting, Predict) else None
     if classifier is not None and classifier.multi_label:
         return _tags(planned, planned.stage)
+    if planned.stage.metrics == ("vqa_accuracy",):
+        return _agreement(planned)
     predictions = planned.input("predictions")
     options: dict[str, Value] = {
         "predictions": InputPath("predictions", predictions.path),
@@ -86,10 +88,23 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
         "metrics": planned.stage.metrics,
     }
     launch = Launch((Command(("python", "-m", "runners.evaluate"), options),), runners=("runners.evaluate",))
-    outputs = (Output("metrics.json", "metrics"), Output("report.json"))
-    if planned.stage.metrics == ("vqa_accuracy",):
-        return launch, outputs  # there are no classes to confuse
-    return launch, (*outputs, Output("confusion.csv", "plot", CONFUSION))
+    outputs = (
+        Output("metrics.json", "metrics"),
+        Output("report.json"),
+        Output("confusion.csv", "plot", CONFUSION),
+    )
+    return launch, outputs
+
+
+def _agreement(planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.scores.agreement` on predictions with several people's answers."""
+    options: dict[str, Value] = {
+        "predictions": InputPath("predictions", planned.input("predictions").path),
+        "to": RESULT,
+    }
+    program = "runners.scores.agreement"
+    launch = Launch((Command(("python", "-m", program), options),), runners=(program,))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"))
 
 
 def _tags(planned: StagePlan, stage: Evaluate) -> tuple[Launch, tuple[Output, ...]]:

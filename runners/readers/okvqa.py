@@ -44,6 +44,9 @@ class Part:
 
 def read(source: Source) -> Read:
     """The rows of both splits. Errors: RecipeError for files that are missing, or hold another number of questions."""
+    if source.prompt is not None and QUESTION not in source.prompt:
+        message = f"the prompt leaves out the question: there is no `{QUESTION}` in it"
+        raise RecipeError([Diagnostic("R0368", message, f"write `{QUESTION}` where the question of a row belongs")])
     there = _found(source.located("folder"))
     parts: list[Part] = []
     wrong: list[Diagnostic] = []
