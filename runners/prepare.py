@@ -72,8 +72,7 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     )
     read = READERS[source.dataset["kind"]](source)
     rows, fingerprints, refused = _checked(read, source)
-    shares = holdout.Shares(**config["split"])
-    splits = holdout.split(rows, holdout.units(rows, fingerprints), shares, source.seed)
+    splits = _given(rows) or _held_out(rows, fingerprints, config)
     classes = _classes(rows, read.classes, source, config.get("classes"))
     if source.task == "tag" and (unlearned := tags.unlearned(rows, splits, classes)):
         raise RecipeError(unlearned)
@@ -84,6 +83,22 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     write_json(to / "classes.json", classes)
     write_json(to / "report.json", report)
     return report
+
+
+def _given(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """Split → indices of its rows, where the data set itself says what is held out."""
+    splits: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.split is not None:
+            splits.setdefault(row.split, []).append(index)
+    return splits
+
+
+def _held_out(
+    rows: Sequence[Row], fingerprints: holdout.Fingerprints, config: Mapping[str, Any]
+) -> dict[str, list[int]]:
+    shares = holdout.Shares(**config["split"])
+    return holdout.split(rows, holdout.units(rows, fingerprints), shares, config["seed"])
 
 
 def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprints, list[Diagnostic]]:
@@ -169,6 +184,7 @@ def _line(row: Row, classes: Sequence[str], task: str) -> str:
         value["positive_messages"] = [_said(str(pairs.written(row)))]
         if row.negatives:
             value["negative_messages"] = list(map(_said, row.negatives))
+    value |= row.more
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_distill import ROWS_OF_STUDENTS
+from schema.checks_distill import RULES as OF_STUDENTS
+from schema.checks_predict import answers_are_possible
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -26,13 +29,20 @@ from schema.checks_scores import (
     retrieval_has_pairs,
     thresholds_are_fair,
 )
+from schema.checks_synthesize import paths_belong_to_questions
+from schema.checks_vqa import (
+    answers_are_scored_as_they_are,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+)
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
+from schema.stages import Distill, Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -215,6 +225,9 @@ def _task(context: Context, name: str, stage: Stage) -> str | None:
     """What the rows of a stage are prepared for; None where any do."""
     if isinstance(stage, Embed | Features):
         return "embed" if isinstance(stage, Embed) else None
+    student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
+    if student is not None:
+        return ROWS_OF_STUDENTS[student.student.facts.task]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
     classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
@@ -294,10 +307,17 @@ RULES: tuple[Rule, ...] = (
     adapters_go_on,
     reference_stays,
     smoothing_counts,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+    answers_are_scored_as_they_are,
     thresholds_are_fair,
     metrics_fit,
     overlap_has_shards,
     pairs_have_others,
     heads_fit,
     retrieval_has_pairs,
+    answers_are_possible,
+    paths_belong_to_questions,
+    *OF_STUDENTS,
 )

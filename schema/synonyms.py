@@ -58,6 +58,8 @@ _TRAINING = {
     "logging.every": "logging_steps logging_strategy log_interval log_steps",
     "logging.trackers": "report_to tracker trackers",
     "logging.project": "swanlab_project wandb_project",
+    "logging.http.url": "base_url callback_url report_url webhook",
+    "logging.http.task": "task_id job_id",
     "classes": "num_labels num_classes n_classes",
     "multi_label": "problem_type multilabel",
     "overlap_comm": "overlap_communication",

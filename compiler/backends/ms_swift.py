@@ -6,14 +6,13 @@ the default of schema version 1, so that another release of the engine with othe
 
 from __future__ import annotations
 
-from compiler.backends.fields import without_nulls
+from compiler.backends.fields import Fields, without_nulls
 from compiler.backends.ms_swift_training import (
     ENGINE,
     LORA,
     SFT_DEFAULTS,
     TRAINING,
     WATCH,
-    Fields,
     environment,
     identity_of,
     training_launch,

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from compiler.backends.deepspeed import config as deepspeed_config
-from compiler.backends.fields import LONG, cadence, fields, picture_folder, without_nulls
+from compiler.backends.fields import (
+    LONG,
+    TRANSFORMERS,
+    Fields,
+    cadence,
+    fields,
+    model_below,
+    picture_folder,
+    without_nulls,
+)
 from compiler.plan import (
     Command,
     FilePath,
@@ -33,31 +42,18 @@ from schema.training import Source, TrainingStage
 from schema.tuner import LoraTuner
 
 ENGINE = "ms-swift"
-Fields = Mapping[str, tuple[str | int, ...]]
-"""Option → the path of a field in its stage."""
-
 TRAINING: Fields = {
     "optim": ("optimizer", "name"),
     "vit_lr": ("optimizer", "vision_learning_rate"),
     "aligner_lr": ("optimizer", "aligner_learning_rate"),
-    "lr_scheduler_type": ("optimizer", "schedule"),
-    "weight_decay": ("optimizer", "weight_decay"),
-    "adam_beta1": ("optimizer", "betas", 0),
-    "adam_beta2": ("optimizer", "betas", 1),
-    "adam_epsilon": ("optimizer", "epsilon"),
-    "max_grad_norm": ("optimizer", "max_grad_norm"),
-    "num_train_epochs": ("epochs",),
-    "max_steps": ("max_steps",),
-    "per_device_train_batch_size": ("batch", "micro"),
-    "per_device_eval_batch_size": ("evaluation", "micro_batch"),
-    "gradient_checkpointing": ("gradient_checkpointing",),
+    **TRANSFORMERS,
     "vit_gradient_checkpointing": ("gradient_checkpointing",),
     "save_total_limit": ("checkpoints", "keep"),
     "freeze_vit": ("tuner", "freeze", "vision"),
     "freeze_aligner": ("tuner", "freeze", "aligner"),
     "freeze_llm": ("tuner", "freeze", "language"),
 }
-"""Option → the field of a training stage that it is."""
+"""Option → the field of a training stage that it is. The order is that of the scripts."""
 
 LORA: Fields = {
     "lora_rank": ("tuner", "rank"),
@@ -169,13 +165,6 @@ def training_options(
         "resume_from_checkpoint": ResumePath(),
     }
     return without_nulls(options)
-
-
-def model_below(planned: StagePlan) -> InputPath:
-    """The model that is loaded; where the stage before hands over an adapter, the one below it."""
-    roles = {given.role for given in planned.inputs}
-    role = "base" if "base" in roles else "model"
-    return InputPath(role, planned.input(role).path)
 
 
 def training_launch(

@@ -8,8 +8,9 @@ from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, Ou
 from schema.datasets import Dataset
 from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
+from schema.datasets.okvqa import Okvqa
 from schema.datasets.shapes import Shapes
-from schema.stages import Classify, Evaluate, Predict, Prepare, Stage
+from schema.stages import Classify, Distill, Evaluate, Predict, Prepare, Stage
 
 APART = ("prompt", "prompt_file", "system", "split", "hub")
 """Fields that the configuration has elsewhere, and the hub: the same data comes from any."""
@@ -32,7 +33,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "dataset": {k: v for k, v in described.items() if k not in APART},
         "prompt": dataset.prompt,
         "system": dataset.system,
-        "split": described["split"],
+        **({} if isinstance(dataset, Okvqa) else {"split": described["split"]}),
         "task": planned.stage.task,
         "seed": recipe.seed,
     }
@@ -44,7 +45,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     if dataset.prompt_file is not None:
         options["prompt"] = InputPath("prompt", dataset.prompt_file)
     command = Command(("python", "-m", "runners.prepare"), options)
-    names = [f"{split}.jsonl" for split in dataset.split.names] + ["classes.json", "report.json"]
+    names = [f"{split}.jsonl" for split in dataset.splits] + ["classes.json", "report.json"]
     if dataset.draws:
         names.append("images")
     launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
@@ -62,8 +63,12 @@ def _unsaid(dataset: Dataset) -> dict[str, Any]:
     return silent
 
 
-def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify]:
-    return isinstance(stage, Classify) and any(use.name == rows for use in stage.uses)
+def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify | Distill]:
+    return (
+        isinstance(stage, Classify | Distill)
+        and stage.classes is not None
+        and any(use.name == rows for use in stage.uses)
+    )
 
 
 def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
@@ -81,12 +86,10 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
         "metrics": planned.stage.metrics,
     }
     launch = Launch((Command(("python", "-m", "runners.evaluate"), options),), runners=("runners.evaluate",))
-    outputs = (
-        Output("metrics.json", "metrics"),
-        Output("report.json"),
-        Output("confusion.csv", "plot", CONFUSION),
-    )
-    return launch, outputs
+    outputs = (Output("metrics.json", "metrics"), Output("report.json"))
+    if planned.stage.metrics == ("vqa_accuracy",):
+        return launch, outputs  # there are no classes to confuse
+    return launch, (*outputs, Output("confusion.csv", "plot", CONFUSION))
 
 
 def _tags(planned: StagePlan, stage: Evaluate) -> tuple[Launch, tuple[Output, ...]]:

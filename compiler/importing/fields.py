@@ -11,6 +11,7 @@ from compiler.backends.deepspeed import config as deepspeed_config
 from compiler.backends.fields import LONG
 from compiler.backends.ms_swift import SUPERVISED
 from compiler.backends.ms_swift_training import LORA
+from compiler.importing import alignment
 from compiler.importing.calls import Call
 from compiler.importing.draft import Draft, Path, number
 from compiler.importing.files import find_file, read_json
@@ -41,7 +42,7 @@ _STAGES: dict[str, type[Stage]] = {kind.model_fields["kind"].annotation.__args__
 
 def field_of(option: str, kind: str, stage: str, model: str | None) -> Path | None:
     """Where a recipe says what an option says, for a kind of stage; None where no field does."""
-    path = _BY_OPTION.get(option)
+    path = alignment.BY_OPTION.get(kind, {}).get(option) or _BY_OPTION.get(option)
     if path is None or path[0] == "datasets":
         return None  # what a data set says is in its rows
     if path[0] == "models":
@@ -79,6 +80,7 @@ SPECIAL = frozenset(
             "num_processes",
         ),
         *("zero_stage", "offload_optimizer_device", "offload_param_device", "interleave_prob", "prompt", "data"),
+        *alignment.SPECIAL,
     }
 )
 """What a reader of its own looks at."""
@@ -207,7 +209,8 @@ def batch(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> N
     path = ("stages", stage, "batch")
     world = max(_count(draft, "gpus"), 1) * max(_count(draft, "nodes"), 1)
     one = _whole(micro, 8 if call.trainer else 1)
-    times = _whole(accumulation, 1 if call.trainer else max(1, math.ceil(16 / (one or 1) / world)))
+    once = call.trainer or call.stage == "grpo"
+    times = _whole(accumulation, 1 if once else max(1, math.ceil(16 / (one or 1) / world)))
     if one and times:
         draft.put((*path, "global"), one * world * times, accumulation or micro, default=micro is None)
         draft.put((*path, "micro"), one, micro, default=micro is None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from compiler.importing import fields
+from compiler.importing import alignment, fields
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Draft, number
 from compiler.importing.left import Given, Left
@@ -95,23 +95,31 @@ class _Builder:
         task = _task(given)
         if task in ("classify", "tag") and "num_labels" not in given:
             raise LeftOut("a classifier needs `--num_labels`, the number of its classes")
-        model, entry = self._model(given)
+        kind = {"generate": call.stage, "embed": "embed"}.get(task, "classify")
+        aligned = kind in alignment.TASKS
+        model, entry = self._compared(given) if aligned else self._model(given)
         stage = self._name("train")
-        kind = {"generate": "sft", "embed": "embed"}.get(task, "classify")
         self._enter(stage, kind, call, entry)
         draft.put(("stages", stage, "model"), model)
         fields.hardware(draft, call, given)
         fields.deepspeed(draft, call, stage, given, self.folder)
-        self._training_data(call, stage, given, task)
+        self._training_data(call, stage, given, alignment.TASKS.get(kind, task))
         fields.tuner(draft, call, stage, given)
         fields.precision(draft, call, stage, entry, given)
         fields.batch(draft, call, stage, given)
         fields.cadences(draft, call, stage, given)
         fields.trackers(draft, stage, given)
         fields.best(draft, stage, given)
-        fields.length(draft, stage, given)
-        fields.head(draft, stage, task, given)
+        if aligned:
+            alignment.reference(draft, stage, given, model != entry)
+            alignment.read(draft, call, stage, given)
+        if kind != "grpo":
+            fields.length(draft, stage, given)
+        if not aligned:
+            fields.head(draft, stage, task, given)
         fields.generic(draft, call, stage, kind, entry, given)
+        if aligned:
+            alignment.defaults(draft, call, stage)
         full = fields.draft_value(draft, ("stages", stage, "tuner", "kind")) == "full"
         out = given.get("output_dir")
         path = out.value if out and not out.odd else f"output/{PurePosixPath(given['model'].value).name}"
@@ -215,6 +223,17 @@ class _Builder:
         if text not in self.entries:
             self.entries[text] = self._enter_model(text, named, given)
         return self.entries[text], self.entries[text]
+
+    def _compared(self, given: Mapping[str, Given]) -> tuple[str, str | None]:
+        """The same of a stage that goes on in an adapter, or is compared with one, of a stage before."""
+        option = next((name for name in ("adapters", "ref_adapters") if name in given), None)
+        if option is None:
+            return self._model(given)
+        product = self._linked(given, option)
+        if product is None or not product.adapter:
+            raise LeftOut(f"no stage before it writes the adapter of `--{option}`")
+        self._same_base(product, given)
+        return product.stage, product.model
 
     def _enter_model(self, text: str, named: Given, given: Mapping[str, Given]) -> str:
         spec = _spec(text)

@@ -21,7 +21,7 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: a file, relative to the project, and a line (for parquet: a row), counting from 1."""
+    """Where a row stands: a file, relative to the project, and a line (for parquet and lists of JSON: a row), counting from 1."""
 
     file: str
     line: int = 1
@@ -59,6 +59,10 @@ class Row:
     """The tools of a conversation, as JSON text."""
     rejected: Message | None = None
     """Of two answers, the one that is not preferred; `answer` is the other."""
+    split: str | None = None
+    """The split that the data set itself puts the row into."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What is written beside the conversation, such as the number of a question and what several people answered."""
     labels: tuple[str, ...] | None = None
     """All classes of a row that may have any number of them; `label` is absent then."""
     positive: str | None = None

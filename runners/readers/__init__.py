@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from runners.data.rows import Read, Source
-from runners.readers import csv, digits, hub, image_folder, jsonl, parquet, shapes
+from runners.readers import csv, digits, hub, image_folder, jsonl, okvqa, parquet, shapes
 
 READERS: Mapping[str, Callable[[Source], Read]] = {
     "image-folder": image_folder.read,
@@ -15,4 +15,5 @@ READERS: Mapping[str, Callable[[Source], Read]] = {
     "hub": hub.read,
     "digits": digits.read,
     "shapes": shapes.read,
+    "okvqa": okvqa.read,
 }

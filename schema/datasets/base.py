@@ -42,6 +42,11 @@ class DatasetBase(Model):
     on_bad: Literal["error", "skip"] = "error"
     """A bad row ends the stage, or is counted in the report and left out."""
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have rows."""
+        return self.split.names
+
 
 class LocalDataset(DatasetBase):
     """A data set that lies in the project, or elsewhere under a name that the machine file maps."""

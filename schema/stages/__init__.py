@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schema.stage import Stage
 from schema.stages.classify import Classify
+from schema.stages.distill import Distill
 from schema.stages.dpo import Dpo
 from schema.stages.embed import Embed
 from schema.stages.evaluate import Evaluate
@@ -16,11 +17,13 @@ from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
 from schema.stages.retrieve import Retrieve
 from schema.stages.sft import Sft
+from schema.stages.synthesize import Synthesize
 
 __all__ = [
     "KINDS",
     "AnyStage",
     "Classify",
+    "Distill",
     "Dpo",
     "Embed",
     "Evaluate",
@@ -32,6 +35,7 @@ __all__ = [
     "Retrieve",
     "Sft",
     "Stage",
+    "Synthesize",
 ]
 
 KINDS: tuple[type[Stage], ...] = (
@@ -40,15 +44,29 @@ KINDS: tuple[type[Stage], ...] = (
     Classify,
     Grpo,
     Dpo,
+    Distill,
     Merge,
     Predict,
     Evaluate,
     Embed,
     Features,
     Retrieve,
+    Synthesize,
 )
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Embed | Features | Retrieve,
+    Prepare
+    | Sft
+    | Classify
+    | Grpo
+    | Dpo
+    | Distill
+    | Merge
+    | Predict
+    | Evaluate
+    | Embed
+    | Features
+    | Retrieve
+    | Synthesize,
     Field(discriminator="kind"),
 ]

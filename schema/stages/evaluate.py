@@ -1,6 +1,7 @@
 """Score predictions.
 
 scores: {kind: evaluate, predictions: answers, metrics: [accuracy, f1, precision, recall]}
+agreement: {kind: evaluate, predictions: answers, metrics: [vqa_accuracy]}      # several people's answers to each question
 tags: {kind: evaluate, predictions: answers-test, thresholds_from: answers-validation, metrics: [f1, map]}
 """
 
@@ -11,11 +12,14 @@ from pydantic import Field
 from schema.base import Name
 from schema.stage import Product, Stage, Use
 
-Metric = Literal["accuracy", "f1", "precision", "recall", "map"]
+Metric = Literal["accuracy", "f1", "precision", "recall", "map", "vqa_accuracy"]
 
 
 class Evaluate(Stage):
-    """Hands over `metrics.json` (macro, micro and weighted averages), `report.json` (each class) and `confusion.csv`."""
+    """Hands over `metrics.json` (macro, micro and weighted averages), `report.json` (each class) and `confusion.csv`.
+
+    With `vqa_accuracy`, for rows with several people's answers, they hold the mean and that of each type of question.
+    """
 
     kind: Literal["evaluate"]
     predictions: Name

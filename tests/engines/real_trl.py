@@ -17,7 +17,8 @@ def answer(ours, theirs):
 
     try:
         launch, _, _ = _validate_launch_command(launch_command_parser().parse_args(ours))
-        parser = trl_arguments.parser(trl_arguments.sft_sources())
+        command = ours[-1].removeprefix("runners.trl_")
+        parser = trl_arguments.parser(getattr(trl_arguments, f"{command}_sources")())
         parser.parse_args_and_config([*theirs, "--use_cpu", "true"])
     except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
