@@ -20,7 +20,7 @@ from schema.source import parse, to_data
 
 GOLDEN = ("every-field", "classify", "sources", "engine-args", "full")
 FILES = {case: ROOT / "tests" / "golden" / case / "recipe.yaml" for case in GOLDEN}
-FILES |= {path.stem: path for path in sorted((ROOT / "recipes").glob("*.yaml"))}
+FILES |= {f"recipes/{path.stem}": path for path in sorted((ROOT / "recipes").glob("*.yaml"))}
 RECIPES = {case: to_data(parse(path.read_text("utf-8"), case)) for case, path in FILES.items()}
 CASES = tuple(RECIPES)
 """Recipes of all kinds, and every recipe that is shipped."""
