@@ -19,13 +19,21 @@ TINY_TYPES = {
 }
 """Family of a tiny model → its model type, which is also the name of its template."""
 
+IMAGE_NETWORKS = "timm/"
+"""Ids under this owner are weights of students, also where a variant does not use them."""
+
 
 def models(plan: Plan) -> Plan:
     """Every stage that runs a model, with what it resolves to."""
     recipe = plan.instance.recipe
     resolved: dict[str, ResolvedModel] = {}
     wrong: list[Diagnostic] = []
+    uses = [use for stage in recipe.stages.values() for use in stage.uses]
+    # Weights of a student are no model that an engine knows.
+    weights = {use.name for use in uses} - {use.name for use in uses if use.role != "pretrained"}
     for name, spec in recipe.models.items():
+        if name in weights or spec.id.startswith(IMAGE_NETWORKS):
+            continue
         found = _resolve(plan, name, spec)
         if isinstance(found, ResolvedModel):
             resolved[name] = found
