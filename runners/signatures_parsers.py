@@ -42,9 +42,15 @@ class Parser:
 
 def parsers() -> dict[EngineCommand, Parser]:
     """(distribution, command) → parser. Imports the engines, about 10 s of processor time."""
-    from swift.arguments import ExportArguments, InferArguments, RLHFArguments, SftArguments
+    from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
 
-    swift = {"sft": SftArguments, "infer": InferArguments, "export": ExportArguments, "rlhf": RLHFArguments}
+    swift = {
+        "sft": SftArguments,
+        "infer": InferArguments,
+        "export": ExportArguments,
+        "rlhf": RLHFArguments,
+        "deploy": DeployArguments,
+    }
     return {
         **{("ms-swift", name): _of_dataclass(("swift", name), source) for name, source in swift.items()},
         ("torch", "torchrun"): Parser(("torchrun",), _torchrun(), ("torch",)),
