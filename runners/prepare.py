@@ -6,7 +6,7 @@ The configuration: {"dataset": {"kind": "digits", "size": 56, "on_bad": "error"}
 "prompt": "Digit?", "system": null, "split": {"validation": 0.2, "test": 0.0, "stratify": true}, "seed": 42}.
 Paths are relative to the working directory, the project. Written are train.jsonl, validation.jsonl and test.jsonl where
 rows are held out, classes.json (class names in the order of their labels; empty without classes), report.json, and
-images/ where the reader makes pictures.
+images/ and masks/ where the reader makes pictures.
 The same configuration and data give the same bytes.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runners import cli
-from runners.data import conversations, holdout, pictures, preferences
+from runners.data import conversations, dense, holdout, pictures, preferences
 from runners.data.rows import Read, Row, Source
 from runners.readers import READERS, made
 from schema.diagnostics import Diagnostic, RecipeError
@@ -63,7 +63,8 @@ def _prompt(path: Path) -> str:
 def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any]:
     """Write the prepared data; the report. Errors: RecipeError."""
     to.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(to / made.FOLDER, ignore_errors=True)
+    for folder in (made.FOLDER, made.MASKS):
+        shutil.rmtree(to / folder, ignore_errors=True)
     source = Source(
         config["dataset"], config["task"], config.get("prompt"), config.get("system"), config["seed"], root, to
     )
@@ -88,7 +89,7 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     readable = [row for row in read.rows if all(picture.file in fingerprints for picture in row.pictures)]
     rows: list[Row] = []
     for row in readable:
-        problem = conversations.check(row, source.task)
+        problem = None if source.task in dense.TASKS else conversations.check(row, source.task)
         if problem is None and source.task == "prefer":
             problem = preferences.check(row)
         rows.append(row) if problem is None else refused.append(problem)
@@ -117,7 +118,9 @@ def _classes(rows: Sequence[Row], declared: Sequence[str] | None, source: Source
     """The class names in the order of their labels. Errors: RecipeError R0619 when they do not fit the task."""
     present = {row.label for row in rows if row.label is not None}
     classes = [name for name in declared if name in present] if declared else sorted(present, key=_natural)
-    if source.task == "classify" and len(classes) < 2:
+    if source.task in dense.PLACED:
+        classes = list(declared or ())  # a number in a mask or a label means the same whether it occurs or not
+    if source.task in ("classify", "sequence", "segment") and len(classes) < 2:
         message = f"there {'is 1 class' if classes else 'are no classes'}: nothing to tell apart"
         raise RecipeError([Diagnostic("R0619", message, "add rows of another class")])
     if expected is not None and expected != len(classes):
@@ -134,6 +137,8 @@ def _natural(name: str) -> tuple[int, int, str]:
 
 
 def _line(row: Row, classes: Sequence[str], task: str) -> str:
+    if task in dense.TASKS:
+        return json.dumps(dense.line(row, classes, task), ensure_ascii=False) + "\n"
     messages = list(row.messages)
     answer = row.answer or {"role": "assistant", "content": row.label}
     if task in ("generate", "prefer"):
@@ -162,17 +167,18 @@ def _report(
     repeated: Sequence[Sequence[int]],
 ) -> dict[str, Any]:
     """What was read, kept and refused, and why."""
-    counts = {name: Counter(rows[index].label for index in indices) for name, indices in splits.items()}
+    counts = {name: Counter(_classes_in(rows, indices)) for name, indices in splits.items()}
     unanswered = source.task == "classify"
+    found = len(read.rows) + (len(read.refused) if read.lost is None else read.lost)
     return {
         "format_version": FORMAT,
         "kind": source.dataset["kind"],
         "task": source.task,
         "seed": source.seed,
-        "read": len(read.rows) + len(read.refused),
+        "read": found,
         "kept": len(rows),
         "refused": {
-            "count": len(read.rows) + len(read.refused) - len(rows),
+            "count": found - len(rows),
             "reasons": dict(Counter(problem.code for problem in refused)),
             "first": [_refusal(problem) for problem in refused[:SHOWN]],
         },
@@ -186,7 +192,13 @@ def _report(
         "answers_left_out": sum(row.answer is not None for row in rows) if unanswered else 0,
         "ignored_files": dict(read.ignored),
         "unused_columns": list(read.unused),
+        **({"rows_sha256": read.digest} if read.digest else {}),
     }
+
+
+def _classes_in(rows: Sequence[Row], indices: Iterable[int]) -> Iterable[str | None]:
+    """The class of each row, or of each thing in its picture."""
+    return (name for index in indices for name in rows[index].holds or (rows[index].label,))
 
 
 def _refusal(problem: Diagnostic) -> dict[str, Any]:

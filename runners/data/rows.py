@@ -17,6 +17,8 @@ IMAGE_TAG = "<image>"
 REMOTE = ("http://", "https://", "data:", "s3://", "gs://", "oss://", "hdfs://", "file://")
 
 Message = Mapping[str, Any]
+Corners = tuple[float, float, float, float]
+"""Left, top, right and bottom of a box, in pixels from the picture's upper left corner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,14 @@ class Row:
     """The tools of a conversation, as JSON text."""
     rejected: Message | None = None
     """Of two answers, the one that is not preferred; `answer` is the other."""
+    boxes: tuple[Corners, ...] = ()
+    """What stands in the picture."""
+    mask: Picture | None = None
+    """The class of each pixel."""
+    holds: tuple[str, ...] = ()
+    """The class of each box, or the classes that occur in the mask."""
+    clip: bool = False
+    """The pictures are the frames of one clip, in their order."""
 
     @property
     def asked(self) -> tuple[tuple[Any, Any], ...]:
@@ -131,6 +141,10 @@ class Read:
     """File names that are never data, such as .DS_Store, and how often they occur."""
     unused: tuple[str, ...] = ()
     """Columns that play no part."""
+    lost: int | None = None
+    """How many rows were refused, where one row may be refused for several reasons."""
+    digest: str | None = None
+    """The sha256 of all rows, where no file holds them that a lock could pin."""
 
 
 def is_text(name: str) -> bool:

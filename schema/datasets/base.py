@@ -6,6 +6,9 @@ from pydantic import Field
 
 from schema.base import Model, default
 
+Task = Literal["generate", "classify", "solve", "prefer", "detect", "segment", "sequence"]
+"""What rows are prepared for."""
+OF_TEXT: tuple[Task, ...] = ("generate", "classify", "solve", "prefer")
 FRACTION_OF_ROWS = Field(0.0, ge=0, lt=1)
 
 
@@ -39,8 +42,14 @@ class DatasetBase(Model):
     """What is held out of training."""
     draws: ClassVar[bool] = False
     """Whether preparation draws the pictures, instead of pointing at files of the project."""
+    tasks: ClassVar[tuple[Task, ...]] = OF_TEXT
+    """What its rows can be prepared for."""
     on_bad: Literal["error", "skip"] = "error"
     """A bad row ends the stage, or is counted in the report and left out."""
+
+    def makes(self, task: Task) -> tuple[str, ...]:
+        """The folders of pictures that preparation makes."""
+        return ("images",) if self.draws else ()
 
 
 class LocalDataset(DatasetBase):
