@@ -107,3 +107,17 @@ def steps_of(cadence: str) -> int | None:
     """The number of steps of a `Cadence`, or None where it counts epochs or only the end."""
     head = cadence.split(" ")[0]
     return int(head) if head.isdigit() else None
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def bytes_of(size: str) -> float:
+    """The bytes of a `Size`.
+
+    >>> bytes_of("24 GiB") == 24 * 2**30
+    True
+    """
+    found = re.fullmatch(r"([0-9.]+) ?([A-Za-z]*)B", size)
+    assert found is not None  # the type has checked it
+    return float(found[1]) * _UNITS[found[2]]

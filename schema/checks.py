@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_distill import ROWS_OF_STUDENTS
+from schema.checks_distill import RULES as OF_STUDENTS
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -24,7 +26,7 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Dpo, Grpo, Predict, Prepare, Stage
+from schema.stages import Distill, Dpo, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -205,6 +207,9 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
 
 def _task(context: Context, name: str, stage: Stage) -> str:
     """What the rows of a stage are prepared for."""
+    student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
+    if student is not None:
+        return ROWS_OF_STUDENTS[student.learns]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
     return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"
@@ -283,4 +288,5 @@ RULES: tuple[Rule, ...] = (
     adapters_go_on,
     reference_stays,
     smoothing_counts,
+    *OF_STUDENTS,
 )

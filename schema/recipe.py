@@ -8,7 +8,7 @@ from schema.base import CHOICE_OF_NUMBERS, Model, Name, default
 from schema.datasets import Dataset
 from schema.hardware import Hardware
 from schema.models import ModelSpec
-from schema.stages import AnyStage, Classify, Merge
+from schema.stages import AnyStage, Classify, Distill, Merge
 
 VERSION = 1
 OLDEST = 0
@@ -41,7 +41,7 @@ class Recipe(Model):
     def base_model(self, stage: str) -> str | None:
         """The entry of `models` that a stage's model goes back to; None where it runs no model."""
         for use in self.stages[stage].uses:
-            if use.role in ("model", "adapter"):
+            if use.role in ("model", "adapter", "teacher"):
                 return use.name if use.name in self.models else self.base_model(use.name)
         return None
 
@@ -51,3 +51,8 @@ class Recipe(Model):
         if isinstance(stage, Merge):
             return self.classifier(stage.adapter)
         return stage if isinstance(stage, Classify) else None
+
+    def student(self, name: str) -> Distill | None:
+        """The stage of this name, if it hands over a student."""
+        stage = self.stages.get(name)
+        return stage if isinstance(stage, Distill) else None

@@ -116,6 +116,7 @@ _KINDS: dict[str, str] = {
     "model": "merge",
     "predictions": "predict",
     "rows": "prepare",
+    "student": "distill",
 }
 
 

@@ -9,7 +9,7 @@ from schema.datasets import Dataset
 from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
 from schema.datasets.shapes import Shapes
-from schema.stages import Classify, Evaluate, Prepare, Stage
+from schema.stages import Classify, Distill, Evaluate, Prepare, Stage
 
 APART = ("prompt", "prompt_file", "system", "split", "hub")
 """Fields that the configuration has elsewhere, and the hub: the same data comes from any."""
@@ -59,8 +59,12 @@ def _unsaid(dataset: Dataset) -> dict[str, Any]:
     return silent
 
 
-def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify]:
-    return isinstance(stage, Classify) and any(use.name == rows for use in stage.uses)
+def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify | Distill]:
+    return (
+        isinstance(stage, Classify | Distill)
+        and stage.classes is not None
+        and any(use.name == rows for use in stage.uses)
+    )
 
 
 def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from compiler.plan import BatchArithmetic, Plan, StagePlan
 from schema.hardware import Hardware
+from schema.stages import Distill
 from schema.training import TrainingStage
 
 
@@ -16,6 +17,12 @@ def batch(plan: Plan) -> Plan:
 
 
 def _with_batch(planned: StagePlan, hardware: Hardware) -> StagePlan:
+    if isinstance(planned.stage, Distill):
+        micro = planned.stage.micro_batch(hardware.world)
+        return replace(
+            planned,
+            batch=BatchArithmetic(planned.stage.global_batch, micro, hardware.processes, hardware.nodes),
+        )
     if not isinstance(planned.stage, TrainingStage):
         return planned
     stated = planned.stage.batch

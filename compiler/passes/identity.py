@@ -56,6 +56,18 @@ TRL_PACKAGES = (
     "transformers",
     "trl",
 )
+DISTILL_PACKAGES = (
+    "accelerate",
+    "numpy",
+    "peft",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "transformers",
+)
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
@@ -63,6 +75,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
     "runners.trl_sft": TRL_PACKAGES,
+    "runners.distill.train": DISTILL_PACKAGES,
+    "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from compiler.backends import ms_swift, ms_swift_rlhf, own, trl
+from compiler.backends import distill, ms_swift, ms_swift_rlhf, own, trl
 from compiler.plan import Launch, Output, Plan, StagePlan
-from schema.stages import Classify, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
+from schema.stages import Classify, Distill, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
@@ -18,6 +18,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Classify: ms_swift.sft,
     Grpo: ms_swift_rlhf.grpo,
     Dpo: ms_swift_rlhf.dpo,
+    Distill: distill.distill,
     Merge: ms_swift.merge,
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,
@@ -39,11 +40,18 @@ def _trainer(stage: Stage) -> Backend | None:
 
 
 def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
-    if planned.model is None and any("models" in use.accepts or "adapter" in use.accepts for use in planned.stage.uses):
+    recipe = plan.instance.recipe
+    if planned.model is None and recipe.base_model(planned.name) is not None:
         return planned  # its model is not known, which has been reported
-    backend = _trainer(planned.stage) or BACKENDS[type(planned.stage)]
+    backend = _trainer(planned.stage) or _student(plan, planned.stage) or BACKENDS[type(planned.stage)]
     launch, outputs = backend(plan, planned)
     return replace(planned, launch=launch, outputs=outputs, resumes=_resumes(planned.stage))
+
+
+def _student(plan: Plan, stage: Stage) -> Backend | None:
+    """What answers with a student."""
+    asked = isinstance(stage, Predict) and plan.instance.recipe.student(stage.model) is not None
+    return distill.predict if asked else None
 
 
 def _resumes(stage: Stage) -> bool:
@@ -51,4 +59,4 @@ def _resumes(stage: Stage) -> bool:
     that were to be used again.
     """
     forgets = isinstance(stage, Grpo) and stage.iterations > 1
-    return isinstance(stage, TrainingStage) and stage.early_stopping is None and not forgets
+    return isinstance(stage, TrainingStage | Distill) and stage.early_stopping is None and not forgets

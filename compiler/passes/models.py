@@ -25,7 +25,12 @@ def models(plan: Plan) -> Plan:
     recipe = plan.instance.recipe
     resolved: dict[str, ResolvedModel] = {}
     wrong: list[Diagnostic] = []
+    uses = [use for stage in recipe.stages.values() for use in stage.uses]
+    # Weights of a student are no model that an engine knows.
+    weights = {use.name for use in uses} - {use.name for use in uses if use.role != "pretrained"}
     for name, spec in recipe.models.items():
+        if name in weights:
+            continue
         found = _resolve(plan, name, spec)
         if isinstance(found, ResolvedModel):
             resolved[name] = found

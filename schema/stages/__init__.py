@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schema.stage import Stage
 from schema.stages.classify import Classify
+from schema.stages.distill import Distill
 from schema.stages.dpo import Dpo
 from schema.stages.evaluate import Evaluate
 from schema.stages.grpo import Grpo
@@ -14,11 +15,24 @@ from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
 from schema.stages.sft import Sft
 
-__all__ = ["KINDS", "AnyStage", "Classify", "Dpo", "Evaluate", "Grpo", "Merge", "Predict", "Prepare", "Sft", "Stage"]
+__all__ = [
+    "KINDS",
+    "AnyStage",
+    "Classify",
+    "Distill",
+    "Dpo",
+    "Evaluate",
+    "Grpo",
+    "Merge",
+    "Predict",
+    "Prepare",
+    "Sft",
+    "Stage",
+]
 
-KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Merge, Predict, Evaluate)
+KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Distill, Merge, Predict, Evaluate)
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate,
+    Prepare | Sft | Classify | Grpo | Dpo | Distill | Merge | Predict | Evaluate,
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,222 @@
+"""The training of a student: transformers' `Trainer` with the loss of `losses`, what the cache holds, and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainingArguments
+
+from runners.distill import losses, students
+from runners.distill.asking import Names
+from runners.distill.cache import Cache
+from runners.distill.config import Config
+from runners.distill.students.base import Student, StudentOutput
+from runners.distill.tasks.base import Row, Task
+from runners.distill.tasks.pictures import seed_of
+from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import write_json
+
+SHOWN = 8
+"""Pictures that are named where a batch went wrong."""
+
+
+class Taught:
+    """What the teacher says of rows, from the cache; nothing without a teacher."""
+
+    def __init__(self, config: Config, names: Names, cache: Cache | None) -> None:
+        self.config, self.names, self.cache = config, names, cache
+        self.prior: numpy.ndarray[Any, Any] | float = 0.0
+
+    def calibrate(self, rows: Sequence[Row]) -> None:
+        """Take off what the teacher says on average, where the recipe says so (arXiv:2309.17249)."""
+        if self.config.wants_scores and self.config["scores"]["calibration"] == "mean":
+            self.prior = numpy.mean([self.scores(row, 0) for row in rows], axis=0)
+
+    def features(self, row: Row, view: int) -> Any:
+        """The mean over the pictures of a row."""
+        assert self.cache is not None
+        found = [self.cache.features(name) for name in self.names.of(row, view)]
+        return found[0] if len(found) == 1 else numpy.mean(found, axis=0)
+
+    def scores(self, row: Row, view: int) -> Any:
+        """The same for scores."""
+        assert self.cache is not None
+        return numpy.mean([self.cache.scores(name) for name in self.names.of(row, view)], axis=0) - self.prior
+
+
+class Examples(Dataset[dict[str, Any]]):
+    """Rows in training: each with its sample, which varies by epoch, and what the teacher says of it."""
+
+    def __init__(self, config: Config, task: Task, rows: Sequence[Row], taught: Taught) -> None:
+        self.config, self.task, self.rows, self.taught = config, task, rows, taught
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the loader before each epoch, also by that of a run that goes on."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        views = self.config["views"]
+        seed = self.epoch if views > 1 else seed_of(self.config["seed"], self.epoch, index)
+        row = self.rows[index]
+        example: dict[str, Any] = {"index": index, "sample": self.task.transform(row, True, seed)}
+        if self.config.wants_features:
+            found = torch.from_numpy(self.taught.features(row, seed % views))
+            example["features"] = found.flip(-1) if example["sample"].flipped and self.config.dense else found
+        if self.config.wants_scores:
+            example["scores"] = torch.from_numpy(self.taught.scores(row, seed % views)).float()
+        return example
+
+    def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """A batch; `rows` says which."""
+        inputs, targets = self.task.collate([example["sample"] for example in examples])
+        told = {
+            name: torch.stack([e[name] for e in examples]) for name in ("features", "scores") if name in examples[0]
+        }
+        return {"inputs": inputs, "targets": targets, "rows": torch.tensor([e["index"] for e in examples]), **told}
+
+
+class Pupil(torch.nn.Module):
+    """A student, with the projection of its features that only training needs."""
+
+    def __init__(self, student: Student, align: losses.Align | None) -> None:
+        super().__init__()
+        self.student, self.align = student, align
+
+    def forward(self, inputs: Any) -> tuple[StudentOutput, Tensor]:
+        """The student's output, and its features as they are compared."""
+        output = self.student(inputs)
+        return output, output.features if self.align is None else self.align(output.features)
+
+
+class DistillTrainer(Trainer):  # type: ignore[misc]
+    """Transformers' trainer, told what a student's loss and scores are."""
+
+    def __init__(
+        self, config: Config, model: Pupil, args: TrainingArguments, train: Examples, held_out: Sequence[Row]
+    ) -> None:
+        super().__init__(model=model, args=args, train_dataset=train, data_collator=train.collate)
+        self.model_accepts_loss_kwargs = False  # so the loss is divided by the steps of accumulation
+        self.config, self.examples, self.held_out = config, train, held_out
+        self.student = model.student
+        self.parts: dict[str, list[float]] = {}
+
+    def compute_loss(
+        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Errors: RecipeError R0664 when it is no number, with the rows of the batch."""
+        output, features = model(inputs["inputs"])
+        parts = {"task": self.student.loss(output, inputs["targets"])}
+        if "scores" in inputs:
+            logits = self.student.logits(output)
+            parts["scores"] = losses.scores(logits, inputs["scores"], self.config["temperature"])
+        if "features" in inputs:
+            parts["features"] = losses.features(features, inputs["features"], self.config["feature_loss"])
+        loss = self._weighted(parts)
+        self._check(loss, inputs["rows"])
+        for name, part in parts.items():
+            self.parts.setdefault(f"{name}_loss", []).append(float(part.detach()))
+        return (loss, output) if return_outputs else loss
+
+    def _weighted(self, parts: Mapping[str, Tensor]) -> Tensor:
+        if self.config["type"] == "none":
+            return parts["task"]
+        told = sum((part for name, part in parts.items() if name != "task"), torch.zeros(()).to(parts["task"]))
+        return self.config["hard_label_weight"] * parts["task"] + self.config["soft_label_weight"] * told
+
+    def _check(self, loss: Tensor, rows: Tensor) -> None:
+        if torch.isfinite(loss):
+            return
+        numbers = rows.tolist()
+        files = [str(f.name) for i in numbers[:SHOWN] for f in self.examples.task.files(self.examples.rows[i])]
+        message = (
+            f"the loss became {float(loss)} at step {self.state.global_step + 1}, in the batch of the rows "
+            f"{', '.join(str(number + 1) for number in numbers)} ({', '.join(files)}{', …' if len(numbers) > SHOWN else ''})"
+        )
+        help = "write a smaller `learning_rate` or `precision: float32`, or look at these pictures"
+        raise RecipeError([Diagnostic("R0664", message, help)])
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Beside the loss, the parts that it is the sum of."""
+        if "loss" in logs:
+            logs |= {name: sum(values) / len(values) for name, values in self.parts.items()}
+            self.parts.clear()
+        super().log(logs, start_time)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """AdamW, Adam or SGD; biases and norms do not decay."""
+        if self.optimizer is not None:
+            return self.optimizer
+        told = self.config["optimizer"]
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.dim() > 1], "weight_decay": told["weight_decay"]},
+            {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        rate = told["learning_rate"]
+        if told["name"] == "sgd":
+            self.optimizer = torch.optim.SGD(groups, lr=rate, momentum=told["momentum"])
+        else:
+            self.optimizer = (torch.optim.AdamW if told["name"] == "adamw" else torch.optim.Adam)(groups, lr=rate)
+        return self.optimizer
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The student's scores on the rows that are held out; before the first step also the teacher's own."""
+        measured = {f"eval_{name}": value for name, value in self._scores().items()}
+        if self.state.global_step == 0:
+            measured |= {name.replace("eval_", "before_"): value for name, value in measured.items()}
+            measured |= {f"teacher_{name}": value for name, value in self._of_teacher().items()}
+        self.log(dict(measured))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
+        return measured
+
+    def _scores(self) -> dict[str, float]:
+        """Every process scores its share; all of them hear all."""
+        from accelerate.utils import gather_object
+
+        rank, world = self.args.process_index, self.args.world_size
+        indices = list(range(rank, len(self.held_out), world))
+        found = gather_object(list(self._answers(indices)))
+        ordered = {index: (loss, decoded, target) for index, loss, decoded, target in found}
+        answers = [ordered[index] for index in sorted(ordered)]
+        metrics = self.examples.task.metrics([a[1] for a in answers], [a[2] for a in answers])
+        return {"loss": sum(a[0] for a in answers) / len(answers), **metrics}
+
+    @torch.no_grad()
+    def _answers(self, indices: Sequence[int]) -> Any:
+        task, student = self.examples.task, self.student.eval()
+        size = self.args.per_device_train_batch_size
+        for start in range(0, len(indices), size):
+            part = indices[start : start + size]
+            samples = [task.transform(self.held_out[i], False, 0) for i in part]
+            inputs, targets = self._prepare_input(task.collate(samples))
+            output = student(inputs)
+            loss = float(student.loss(output, targets))
+            for i, sample, decoded in zip(part, samples, student.decode(output), strict=True):
+                yield i, loss, decoded, sample.target
+        student.train()
+
+    def _of_teacher(self) -> dict[str, float]:
+        """How well the teacher's likeliest classes do."""
+        if not self.config.wants_scores:
+            return {}
+        task = self.examples.task
+        said = [self.examples.taught.scores(row, 0).tolist() for row in self.held_out]
+        return task.metrics(said, [row["label"] for row in self.held_out])
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Beside the weights, what is needed to build the student again."""
+        super()._save(output_dir, state_dict)
+        lora = self.config["student"]["lora"]
+        write_json(
+            Path(output_dir or self.args.output_dir) / "config.json", students.describe(self.student) | {"lora": lora}
+        )

@@ -1,0 +1,213 @@
+"""Rules of distillation: what a student, its task and its teacher can do together, and what is known to go wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from schema.base import bytes_of
+from schema.context import Context
+from schema.diagnostics import Diagnostic, Span
+from schema.stages.distill import Distill
+from schema.students import FAMILIES, MISNAMED, TEACHERS
+
+ROWS_OF_STUDENTS = {
+    "classification": "classify",
+    "detection": "detect",
+    "segmentation": "segment",
+    "sequence": "sequence",
+}
+"""Task of a student → what its rows are prepared for."""
+LARGE_VIT_MEMORY = 24 * 2**30
+VIT_RATE = 1e-3
+SEGMENTATION_BATCH, SEGMENTATION_SIZE = 16, 512
+
+
+def _stages(context: Context) -> Iterator[tuple[str, Distill]]:
+    return ((name, stage) for name, stage in context.recipe.stages.items() if isinstance(stage, Distill))
+
+
+def student_batch_divides(context: Context) -> Iterator[Diagnostic]:
+    """R0390: the global batch of a student is a whole number of micro batches on every process."""
+    hardware = context.recipe.hardware
+    for name, stage in _stages(context):
+        at_once = stage.micro_batch(hardware.world) * hardware.world
+        if stage.global_batch % at_once == 0:
+            continue
+        near = max(round(stage.global_batch / at_once), 1) * at_once
+        given = "" if stage.batch.global_ else f", which is recommended for `{stage.student.family}`,"
+        yield Diagnostic(
+            "R0390",
+            f"a global batch of {stage.global_batch}{given} is no whole number of steps of "
+            f"{stage.micro_batch(hardware.world)} on {hardware.world} processes",
+            f"write `global: {near}` in `batch`, or another `micro`",
+            (
+                context.at("stages", name, "batch", *(("global",) if stage.batch.global_ else ())),
+                replace(context.at("hardware", "gpus"), label=f"{hardware.world} processes"),
+            ),
+        )
+
+
+def students_exist(context: Context) -> Iterator[Diagnostic]:
+    """R0391: the family has the size, and is made for the task."""
+    for name, stage in _stages(context):
+        facts, path = stage.student.facts, ("stages", name, "student")
+        if stage.student.size not in facts.sizes:
+            message = f"`{stage.student.family}` has no size `{stage.student.size}`"
+            help = "write " + " or ".join(f"`size: {size}`" for size in facts.sizes)
+            yield Diagnostic("R0391", message, help, (context.at(*path, "size"),))
+        if stage.task is not None and stage.task != facts.task:
+            fitting = [family for family, other in FAMILIES.items() if other.task == stage.task]
+            message = f"a `{stage.student.family}` is for {facts.task}, and not for {stage.task}"
+            help = f"write `family: {fitting[0]}`, or `task: {facts.task}`"
+            places = (context.at("stages", name, "task"), context.at(*path, "family"))
+            yield Diagnostic("R0391", message, help, places)
+
+
+def students_can_learn_so(context: Context) -> Iterator[Diagnostic]:
+    """R0392: scores of classes are learned by students that answer with one class."""
+    for name, stage in _stages(context):
+        facts = stage.student.facts
+        if stage.type is not None and stage.type not in facts.kinds:
+            message = f"`type: {stage.type}` compares scores of whole pictures, and {facts.task} has none"
+            yield Diagnostic("R0392", message, "write `type: feature`", (context.at("stages", name, "type"),))
+
+
+def student_adapters_are_possible(context: Context) -> Iterator[Diagnostic]:
+    """R0393: adapters stand in transformers, on weights that have learned something."""
+    for name, stage in _stages(context):
+        if stage.student.lora.rank == 0:
+            continue
+        place = context.at("stages", name, "student", "lora", "rank")
+        if not stage.student.facts.lora:
+            fitting = " or ".join(f"`{family}`" for family, facts in FAMILIES.items() if facts.lora)
+            message = f"`lora` puts adapters into a transformer, and `{stage.student.family}` is none"
+            yield Diagnostic("R0393", message, f"remove `lora`, or write `family: {fitting}`", (place,))
+        elif stage.student.pretrained is None:
+            message = "adapters on random weights have nothing to adapt: the rest of the student stays random"
+            help = "add `pretrained:` with weights of this network, or write `rank: 0`"
+            yield Diagnostic("R0393", message, help, (place,))
+
+
+def widths_agree(context: Context) -> Iterator[Diagnostic]:
+    """R0394: features that are compared without a projection have equally many channels."""
+    for name, stage in _stages(context):
+        widths = _teacher_widths(context, name)
+        size = stage.student.facts.sizes.get(stage.student.size)
+        if stage.align_feature or stage.distillation not in ("feature", "hybrid") or not widths or not size:
+            continue
+        teacher = widths[stage.features.at == "merger"]
+        if teacher != size.width:
+            message = (
+                f"the student's features have {size.width} channels and the teacher's {teacher}, "
+                "and nothing projects one to the other"
+            )
+            places = (context.at("stages", name, "align_feature"), context.at("stages", name, "student", "size"))
+            yield Diagnostic("R0394", message, "write `align_feature: true`", places)
+
+
+def _teacher_widths(context: Context, name: str) -> tuple[int, int] | None:
+    model = context.recipe.base_model(name)
+    return TEACHERS.get(context.recipe.models[model].id) if model is not None else None
+
+
+def teachers_are_named(context: Context) -> Iterator[Diagnostic]:
+    """R0395: what is learned from a teacher has one; a stage without has `type: none`."""
+    for name, stage in _stages(context):
+        if stage.teacher is None and stage.distillation != "none":
+            message = f"`{name}` learns from a teacher and names none"
+            place = context.key_at("stages", name)
+            yield Diagnostic("R0395", message, "add `teacher: MODEL`, or write `type: none`", (place,))
+        elif stage.teacher is not None and stage.type == "none":
+            places = (context.at("stages", name, "teacher"), context.at("stages", name, "type"))
+            yield Diagnostic("R0395", "with `type: none` the teacher is not asked", "remove `teacher`", places)
+
+
+def students_are_known_to_learn(context: Context) -> Iterator[Diagnostic]:
+    """R0396, R0397, R0398: settings that are known to go wrong (warnings)."""
+    for name, stage in _stages(context):
+        path, student = ("stages", name), stage.student
+        rate = stage.optimizer.learning_rate or 0.0
+        if student.family == "vit" and rate >= VIT_RATE:
+            message = f"a ViT seldom learns at a learning rate of {rate:g}"
+            help = f"write `learning_rate: {student.facts.learning_rate:g}`, or less than {VIT_RATE:g}"
+            yield _warning("R0396", message, help, context.at(*path, "optimizer", "learning_rate"))
+        memory = context.recipe.hardware.gpu_memory
+        if student.size == "vit-large" and memory and bytes_of(memory) < LARGE_VIT_MEMORY:
+            message = f"`vit-large` needs about 24 GB for its training, and a GPU has {memory}"
+            help = "write `size: vit-base`, a smaller `micro`, or a greater `gpu_memory`"
+            yield _warning("R0397", message, help, context.at("hardware", "gpu_memory"))
+        micro = stage.micro_batch(context.recipe.hardware.world)
+        size = student.image_size or student.facts.image_size
+        if stage.learns == "segmentation" and micro > SEGMENTATION_BATCH and size >= SEGMENTATION_SIZE:
+            message = f"{micro} pictures of {size} pixels at once rarely fit a GPU in segmentation"
+            help = f"write `micro: {SEGMENTATION_BATCH}` or less; the global batch stays"
+            yield _warning("R0398", message, help, context.at(*path, "batch"))
+
+
+def _warning(code: str, message: str, help: str, place: Span) -> Diagnostic:
+    return Diagnostic(code, message, help, (place,), "warning")
+
+
+def teachers_have_their_names(context: Context) -> Iterator[Diagnostic]:
+    """R0399: a model that is spoken of and does not exist."""
+    for name, spec in context.recipe.models.items():
+        spoken = re.sub(r"^[^/]*/|-instruct$", "", spec.id.lower())
+        if spoken in MISNAMED:
+            message = f"there is no `{spec.id}`: no model has this name and size"
+            help = "write " + " or ".join(f"`id: {id}`" for id in MISNAMED[spoken])
+            yield Diagnostic("R0399", message, help, (context.at("models", name, "id"),))
+
+
+def views_are_possible(context: Context) -> Iterator[Diagnostic]:
+    """R0460: several views of a picture differ, and are shown to students that tell classes apart."""
+    for name, stage in _stages(context):
+        place = context.at("stages", name, "views")
+        if stage.views > 1 and not stage.augment:
+            message = f"without `augment` the {stage.views} views of a picture are all the same"
+            yield Diagnostic("R0460", message, "write `views: 1`, or `augment: true`", (place,))
+        elif stage.views > 1 and stage.learns != "classification":
+            message = f"several views are for classification, and `{name}` learns {stage.learns}"
+            yield Diagnostic("R0460", message, "write `views: 1`: the teacher sees each picture as it is", (place,))
+
+
+def student_cadences_fit(context: Context) -> Iterator[Diagnostic]:
+    """R0461: the best checkpoint, and an early end, need evaluations at the checkpoints."""
+    for name, stage in _stages(context):
+        early, best = stage.early_stopping is not None, stage.checkpoints.select == "best"
+        if not (early or best):
+            continue
+        place = context.at("stages", name, "early_stopping" if early else "checkpoints")
+        if stage.evaluation.data is None:
+            message = f"`{name}` compares evaluations, and has none"
+            yield Diagnostic("R0461", message, "add `evaluation: {data: STAGE.validation}`", (place,))
+        elif stage.evaluation.every != stage.checkpoints.every:
+            message = "the best checkpoint and an early end need an evaluation at every checkpoint"
+            help = f"write `every: {stage.checkpoints.every}` in `evaluation` and in `checkpoints`"
+            yield Diagnostic("R0461", message, help, (place,))
+
+
+def students_step(context: Context) -> Iterator[Diagnostic]:
+    """R0462: something is learned: one of the losses has a weight."""
+    for name, stage in _stages(context):
+        soft = stage.soft_label_weight if stage.distillation != "none" else 0.0
+        if stage.hard_label_weight == 0 and soft == 0:
+            message = "no loss has a weight, so nothing is learned"
+            place = context.at("stages", name, "hard_label_weight")
+            yield Diagnostic("R0462", message, "write `hard_label_weight: 0.5`", (place,))
+
+
+RULES = (
+    student_batch_divides,
+    students_exist,
+    students_can_learn_so,
+    student_adapters_are_possible,
+    widths_agree,
+    teachers_are_named,
+    students_are_known_to_learn,
+    teachers_have_their_names,
+    views_are_possible,
+    student_cadences_fit,
+    students_step,
+)

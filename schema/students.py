@@ -1,0 +1,142 @@
+"""Families of small vision models that a teacher is distilled into: facts that need no library.
+
+A size has the parameters that its network has for 1,000 classes (80 for detection, 21 for segmentation) and the channels
+of the features that are compared with the teacher's. Recommended settings fill what a recipe leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Family = Literal["resnet", "vit", "yolov8", "unet", "lstm"]
+StudentTask = Literal["classification", "detection", "segmentation", "sequence"]
+Distillation = Literal["feature", "logit", "hybrid", "none"]
+FeatureLoss = Literal["mse", "cosine"]
+OptimizerName = Literal["adamw", "adam", "sgd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Parameters in millions, and the channels of the features."""
+
+    millions: float
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What a family is for, its sizes, and the settings that are recommended for it."""
+
+    task: StudentTask
+    sizes: Mapping[str, Size]
+    image_size: int
+    learning_rate: float
+    optimizer: OptimizerName
+    batch: int
+    type: Distillation
+    feature_loss: FeatureLoss
+    weight_decay: float = 0.01
+    lora: bool = False
+    """Whether it has linear layers of a transformer that adapters can stand in."""
+    kinds: tuple[Distillation, ...] = ("feature", "logit", "hybrid", "none")
+    """What it can learn from a teacher: scores of classes need one answer for a picture."""
+    packages: tuple[str, ...] = field(default=())
+    """Packages outside the toolchain that it needs."""
+
+
+TEACHERS: dict[str, tuple[int, int]] = {
+    "tiny/qwen2-vl": (32, 32),
+    "tiny/qwen2.5-vl": (32, 32),
+    "tiny/qwen3-vl": (32, 32),
+    "Qwen/Qwen2-VL-2B-Instruct": (1280, 1536),
+    "Qwen/Qwen2-VL-7B-Instruct": (1280, 3584),
+    "Qwen/Qwen2-VL-72B-Instruct": (1280, 8192),
+    "Qwen/Qwen2.5-VL-3B-Instruct": (1280, 2048),
+    "Qwen/Qwen2.5-VL-7B-Instruct": (1280, 3584),
+    "Qwen/Qwen2.5-VL-32B-Instruct": (1280, 5120),
+    "Qwen/Qwen2.5-VL-72B-Instruct": (1280, 8192),
+    "Qwen/Qwen3-VL-2B-Instruct": (1024, 2048),
+    "Qwen/Qwen3-VL-4B-Instruct": (1024, 2560),
+    "Qwen/Qwen3-VL-8B-Instruct": (1152, 4096),
+    "Qwen/Qwen3-VL-32B-Instruct": (1152, 5120),
+}
+"""Teacher → channels of its features in the vision tower, and behind the merger (from `config.json` of each)."""
+TEACHER_TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+"""Model types whose vision tower and scores can be read."""
+MISNAMED: dict[str, tuple[str, ...]] = {
+    "qwen2.5-vl-8b": ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
+    "qwen2-vl-8b": ("Qwen/Qwen2-VL-7B-Instruct",),
+    "qwen3-vl-7b": ("Qwen/Qwen3-VL-8B-Instruct",),
+}
+"""Names that are spoken of and that no model has → what may be meant."""
+
+FAMILIES: dict[Family, FamilyFacts] = {
+    "resnet": FamilyFacts(
+        task="classification",
+        sizes={
+            "resnet18": Size(11.7, 512),
+            "resnet34": Size(21.8, 512),
+            "resnet50": Size(25.6, 2048),
+            "resnet101": Size(44.5, 2048),
+        },
+        image_size=224,
+        learning_rate=1e-4,
+        optimizer="adamw",
+        batch=32,
+        type="hybrid",
+        feature_loss="cosine",
+    ),
+    "vit": FamilyFacts(
+        task="classification",
+        sizes={"vit-tiny": Size(5.7, 192), "vit-base": Size(86.6, 768), "vit-large": Size(304.3, 1024)},
+        image_size=224,
+        learning_rate=5e-5,
+        optimizer="adamw",
+        batch=64,
+        weight_decay=0.05,
+        type="hybrid",
+        feature_loss="mse",
+        lora=True,
+    ),
+    "yolov8": FamilyFacts(
+        task="detection",
+        sizes={
+            "n": Size(3.2, 256),
+            "s": Size(11.2, 512),
+            "m": Size(25.9, 576),
+            "l": Size(43.7, 512),
+            "x": Size(68.2, 640),
+        },
+        image_size=640,
+        learning_rate=1e-3,
+        optimizer="sgd",
+        batch=16,
+        type="feature",
+        feature_loss="mse",
+        kinds=("feature", "none"),
+        packages=("ultralytics",),
+    ),
+    "unet": FamilyFacts(
+        task="segmentation",
+        sizes={"small": Size(7, 512), "medium": Size(17, 768), "large": Size(31, 1024)},
+        image_size=512,
+        learning_rate=1e-4,
+        optimizer="adam",
+        batch=8,
+        type="feature",
+        feature_loss="mse",
+        kinds=("feature", "none"),
+    ),
+    "lstm": FamilyFacts(
+        task="sequence",
+        sizes={"small": Size(10, 256), "medium": Size(25, 512), "large": Size(50, 1024)},
+        image_size=224,
+        learning_rate=1e-4,
+        optimizer="adam",
+        batch=32,
+        type="feature",
+        feature_loss="cosine",
+    ),
+}
