@@ -21,7 +21,8 @@ def line(row: Row, classes: Sequence[str], task: str) -> dict[str, Any]:
     """A row as it is written: classes by their numbers, boxes as left, top, right and bottom in pixels."""
     paths = [picture.path for picture in row.pictures]
     if task == "sequence":
-        return {"frames": paths, "label": classes.index(str(row.label))}
+        asked = {"messages": list(row.messages)} if row.messages else {}
+        return asked | {"frames": paths, "label": classes.index(str(row.label))}
     if task == "segment":
         assert row.mask is not None  # its reader gives every row one
         return {"images": paths, "mask": row.mask.path}

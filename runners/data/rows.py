@@ -112,6 +112,11 @@ class Source:
         opening: tuple[Message, ...] = ({"role": "system", "content": instructions},) if instructions else ()
         return (*opening, {"role": "user", "content": content})
 
+    @property
+    def of_clip(self) -> tuple[Message, ...]:
+        """What is asked of each frame of a clip, where the recipe has a prompt."""
+        return self.asks(None, None, 1) if self.prompt else ()
+
     def picture(self, text: str, beside: Path) -> Picture | str:
         """The picture that a row names, looked for beside the data file and then in the project; or what is wrong."""
         if text.lower().startswith(REMOTE):

@@ -34,7 +34,7 @@ def _row(source: Source, label: str, folder: Path, shown: str) -> Row | Diagnost
         return Place(shown).refuse("R0676", f"the clip {shown} has no frames", "add some, or remove the folder")
     taken = [frames[index] for index in chosen(len(frames), int(source.dataset["frames"]))]
     pictures = tuple(Picture(f"{shown}/{name}", path) for name, path in taken)
-    return Row(Place(shown), (), pictures=pictures, label=label, clip=True)
+    return Row(Place(shown), source.of_clip, pictures=pictures, label=label, clip=True)
 
 
 def chosen(present: int, wanted: int) -> list[int]:

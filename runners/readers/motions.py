@@ -28,7 +28,7 @@ def read(source: Source) -> Read:
 def _row(source: Source, kind: int, number: int, label: str) -> Row:
     frames = _clip(kind, f"{source.seed}/{number}/motion", int(source.dataset["size"]), int(source.dataset["frames"]))
     pictures = tuple(made.picture(source, f"{number:05d}-{part:03d}", frame) for part, frame in enumerate(frames))
-    return Row(Place(pictures[0].path), (), pictures=pictures, label=label, clip=True)
+    return Row(Place(pictures[0].path), source.of_clip, pictures=pictures, label=label, clip=True)
 
 
 def _clip(kind: int, seed: str, size: int, frames: int) -> list[Any]:

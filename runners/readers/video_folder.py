@@ -38,7 +38,7 @@ def _row(source: Source, label: str, file: Path, shown: str, number: int) -> Row
         help = "replace it, or write `on_bad: skip`"
         return Place(shown).refuse("R0676", f"the video {shown} {frames}", help)
     pictures = tuple(made.picture(source, f"{number:05d}-{part:03d}", frame) for part, frame in enumerate(frames))
-    return Row(Place(shown), (), pictures=pictures, label=label, clip=True)
+    return Row(Place(shown), source.of_clip, pictures=pictures, label=label, clip=True)
 
 
 def _decoded(file: Path, wanted: int, side: int) -> list[Any] | str:

@@ -19,6 +19,7 @@ class Coco(LocalDataset):
     """A folder with pictures and one file of annotations in COCO's JSON form: boxes to detect, outlines to segment by."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("detect", "segment")
+    parts: ClassVar[tuple[str, ...]] = ("annotations", "images")
     kind: Literal["coco"]
     annotations: Below = "annotations.json"
     """The JSON file, below `path`."""
@@ -34,6 +35,7 @@ class Yolo(LocalDataset):
     """A folder of pictures and one of labels: for each picture a text file with `CLASS X Y WIDTH HEIGHT`, as shares, a line."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("detect",)
+    parts: ClassVar[tuple[str, ...]] = ("images", "labels")
     kind: Literal["yolo"]
     images: Below = "images"
     labels: Below = "labels"
@@ -45,6 +47,7 @@ class Masks(LocalDataset):
     """A folder of pictures and one of masks of the same names: indexed PNGs whose values are classes, 255 is left out."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("segment",)
+    parts: ClassVar[tuple[str, ...]] = ("images", "masks")
     kind: Literal["masks"]
     images: Below = "images"
     masks: Below = "masks"

@@ -57,6 +57,8 @@ class LocalDataset(DatasetBase):
 
     path: str = Field(min_length=1)
     """A file or folder, relative to the project's root."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Its fields that are paths below `path`."""
     external: bool = False
     """The path is absolute and the same on every machine that runs this recipe."""
 
