@@ -210,7 +210,7 @@ def _task(context: Context, name: str, stage: Stage) -> str:
     """What the rows of a stage are prepared for."""
     student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
     if student is not None:
-        return ROWS_OF_STUDENTS[student.learns]
+        return ROWS_OF_STUDENTS[student.student.facts.task]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
     return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"

@@ -49,7 +49,6 @@ class FamilyFacts:
 TEACHERS: dict[str, tuple[int, int]] = {
     "tiny/qwen2-vl": (32, 32),
     "tiny/qwen2.5-vl": (32, 32),
-    "tiny/qwen3-vl": (32, 32),
     "Qwen/Qwen2-VL-2B-Instruct": (1280, 1536),
     "Qwen/Qwen2-VL-7B-Instruct": (1280, 3584),
     "Qwen/Qwen2-VL-72B-Instruct": (1280, 8192),

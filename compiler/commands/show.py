@@ -13,6 +13,7 @@ from compiler.plan import Plan, StagePlan
 from compiler.render import render
 from compiler.render.script import words
 from schema.console import complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
+from schema.stages import Distill
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +94,15 @@ def _stages(console: Console, plan: Plan) -> None:
     for stage in plan.stages:
         if stage.batch is not None:
             console.print(f"\nbatch of {stage.name}: {stage.batch}")
+        if isinstance(stage.stage, Distill) and stage.stage.recommended:
+            _recommended(console, stage.name, stage.stage)
     console.print(f"\nfiles in {plan.pipeline}: {', '.join(render(plan))}")
+
+
+def _recommended(console: Console, name: str, stage: Distill) -> None:
+    """What the recipe left to the student's family."""
+    values = ", ".join(f"{field} {value}" for field, value in stage.recommended.items())
+    console.print(f"recommended for {stage.student.family}, and not written in {name}: {values}", soft_wrap=True)
 
 
 def _commands(console: Console, plan: Plan) -> None:

@@ -19,6 +19,9 @@ TINY_TYPES = {
 }
 """Family of a tiny model → its model type, which is also the name of its template."""
 
+IMAGE_NETWORKS = "timm/"
+"""Ids under this owner are weights of students, also where a variant does not use them."""
+
 
 def models(plan: Plan) -> Plan:
     """Every stage that runs a model, with what it resolves to."""
@@ -29,7 +32,7 @@ def models(plan: Plan) -> Plan:
     # Weights of a student are no model that an engine knows.
     weights = {use.name for use in uses} - {use.name for use in uses if use.role != "pretrained"}
     for name, spec in recipe.models.items():
-        if name in weights:
+        if name in weights or spec.id.startswith(IMAGE_NETWORKS):
             continue
         found = _resolve(plan, name, spec)
         if isinstance(found, ResolvedModel):

@@ -33,7 +33,7 @@ def features(student: Tensor, teacher: Tensor, how: str) -> Tensor:
     return F.mse_loss(student, target)
 
 
-class Align(torch.nn.Module):
+class Align(torch.nn.Module):  # type: ignore[misc]
     """A learned projection of the student's channels to the teacher's; for a map, a 1 × 1 convolution."""
 
     def __init__(self, width: int, to: int, dense: bool) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ANSWERS_AT_ONCE = 64
 """Class names that are scored in one forward pass."""
 
+FETCH = "fetch it again: `recipe fetch RECIPE`; or use a smaller one"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -42,7 +44,7 @@ class Teacher:
         self.visual = model.model.visual
         self.merge: int = self.visual.spatial_merge_size
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def features(self, images: Sequence[Image], at: str, pooling: str, grid: int | None) -> list[Tensor]:
         """For each picture [D], or with `grid` [D, grid, grid]; in float32, on the CPU."""
         prepared = self.processor.image_processor(images=list(images), return_tensors="pt")
@@ -79,7 +81,7 @@ class Teacher:
         blocks = tokens.reshape(rows, columns, m, m, -1)
         return blocks.permute(4, 0, 2, 1, 3).reshape(-1, height, width)
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def scores(self, images: Sequence[Image], prompts: Sequence[str], classes: Sequence[str]) -> Tensor:
         """[B, C]: the mean log-probability of the tokens of each class name, and of the answer's end, as the answer.
 
@@ -145,18 +147,26 @@ def load(folder: Path, adapter: Path | None, told: Mapping[str, Any], device: st
         family = AutoConfig.from_pretrained(folder).model_type
         if family not in TEACHER_TYPES:
             raise _cannot(folder, f"a {family} has no vision tower that is known here", f"use {_known()}")
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=getattr(torch, told["dtype"]), attn_implementation=told["attention"]
+        model, loading = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=getattr(torch, told["dtype"]),
+            attn_implementation=told["attention"],
+            output_loading_info=True,
         )
+        if loading["missing_keys"]:  # which transformers fills with random numbers
+            lost = sorted(loading["missing_keys"])
+            raise _cannot(folder, f"{len(lost)} of its weights are missing, such as `{lost[0]}`", FETCH)
         if adapter is not None:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         processor = AutoProcessor.from_pretrained(folder, **told["pixels"])
         return Teacher(model.to(device), processor)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
+    except RecipeError:
+        raise
+    except Exception as error:  # loaders fail in many ways, and each of them leaves no teacher
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise _cannot(folder, reason, "fetch it again: `recipe fetch RECIPE`; or use a smaller one") from error
+        raise _cannot(folder, reason, FETCH) from error
 
 
 def _known() -> str:

@@ -10,6 +10,7 @@ The teacher's folder only names what was remembered: its weights are not read. I
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,7 @@ def _arguments(config: Config, options: argparse.Namespace, evaluates: bool) -> 
         seed=config["seed"],
         data_seed=config["seed"],
         use_cpu=config["cpu"],
-        ddp_backend="gloo" if config["cpu"] else None,
+        ddp_backend="gloo" if config["cpu"] and "WORLD_SIZE" in os.environ else None,
         ddp_find_unused_parameters=False,
         dataloader_num_workers=0 if config["cpu"] else 4,
         dataloader_drop_last=False,

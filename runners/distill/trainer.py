@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from runners.distill import losses, students
 from runners.distill.asking import Names
@@ -50,16 +51,12 @@ class Taught:
         return numpy.mean([self.cache.scores(name) for name in self.names.of(row, view)], axis=0) - self.prior
 
 
-class Examples(Dataset[dict[str, Any]]):
+class Examples(Dataset):  # type: ignore[misc]
     """Rows in training: each with its sample, which varies by epoch, and what the teacher says of it."""
 
     def __init__(self, config: Config, task: Task, rows: Sequence[Row], taught: Taught) -> None:
         self.config, self.task, self.rows, self.taught = config, task, rows, taught
         self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the loader before each epoch, also by that of a run that goes on."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -79,13 +76,13 @@ class Examples(Dataset[dict[str, Any]]):
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """A batch; `rows` says which."""
         inputs, targets = self.task.collate([example["sample"] for example in examples])
-        told = {
+        told: dict[str, Any] = {
             name: torch.stack([e[name] for e in examples]) for name in ("features", "scores") if name in examples[0]
         }
         return {"inputs": inputs, "targets": targets, "rows": torch.tensor([e["index"] for e in examples]), **told}
 
 
-class Pupil(torch.nn.Module):
+class Pupil(torch.nn.Module):  # type: ignore[misc]
     """A student, with the projection of its features that only training needs."""
 
     def __init__(self, student: Student, align: losses.Align | None) -> None:
@@ -98,17 +95,45 @@ class Pupil(torch.nn.Module):
         return output, output.features if self.align is None else self.align(output.features)
 
 
+class Cadence(TrainerCallback):  # type: ignore[misc]
+    """Tells the examples which epoch it is, and has the last step measured before its checkpoint is written."""
+
+    def __init__(self, examples: Examples, evaluates: bool) -> None:
+        self.examples, self.evaluates = examples, evaluates
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.examples.epoch = math.floor(state.epoch)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_log, control.should_evaluate = True, self.evaluates
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_log = control.should_evaluate = False  # that has been done
+
+
 class DistillTrainer(Trainer):  # type: ignore[misc]
     """Transformers' trainer, told what a student's loss and scores are."""
+
+    optimizer: Any
+    control: Any
 
     def __init__(
         self, config: Config, model: Pupil, args: TrainingArguments, train: Examples, held_out: Sequence[Row]
     ) -> None:
-        super().__init__(model=model, args=args, train_dataset=train, data_collator=train.collate)
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train,
+            eval_dataset=list(held_out) or None,  # which `evaluate` reads in its own way
+            data_collator=train.collate,
+        )
         self.model_accepts_loss_kwargs = False  # so the loss is divided by the steps of accumulation
         self.config, self.examples, self.held_out = config, train, held_out
         self.student = model.student
         self.parts: dict[str, list[float]] = {}
+        self.add_callback(Cadence(train, bool(held_out)))
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -191,7 +216,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         metrics = self.examples.task.metrics([a[1] for a in answers], [a[2] for a in answers])
         return {"loss": sum(a[0] for a in answers) / len(answers), **metrics}
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def _answers(self, indices: Sequence[int]) -> Any:
         task, student = self.examples.task, self.student.eval()
         size = self.args.per_device_train_batch_size

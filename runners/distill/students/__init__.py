@@ -79,7 +79,8 @@ def load(folder: Path) -> Student:
         raise RecipeError([Diagnostic("R0660", message, "name a folder that a `distill` stage handed over")])
     student = from_description(written)
     student.load_state_dict(load_file(folder / "model.safetensors"))
-    return student.eval()
+    student.eval()
+    return student
 
 
 def from_description(written: Mapping[str, Any]) -> Student:
@@ -87,5 +88,6 @@ def from_description(written: Mapping[str, Any]) -> Student:
     from runners.distill.students.base import Options
 
     names = Options.__dataclass_fields__.keys() & written.keys()
-    options = Options(**{name: tuple(v) if isinstance(v := written[name], list) else v for name in names})
+    found: dict[str, Any] = {name: tuple(v) if isinstance(v := written[name], list) else v for name in names}
+    options = Options(**found)
     return build(written["family"], written["size"], tuple(written["classes"]), options)

@@ -43,7 +43,7 @@ class StudentOutput:
     features: Tensor
 
 
-class Student(torch.nn.Module):
+class Student(torch.nn.Module):  # type: ignore[misc]
     """A small vision model."""
 
     family: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -20,10 +21,10 @@ class ResNet(Classifier):
     task = "classification"
 
     def __init__(self, size: str, classes: Sequence[str], options: Options) -> None:
-        from torchvision import models
-
         super().__init__(size, classes, options)
-        self.network = getattr(models, size)(weights=None, num_classes=len(classes))
+        self.network = getattr(importlib.import_module("torchvision.models"), size)(
+            weights=None, num_classes=len(classes)
+        )
         self.width = self.network.fc.in_features
         if options.pretrained is not None:
             load_pretrained(self.network, options.pretrained, "fc.")

@@ -21,6 +21,8 @@ from runners.distill.tasks.base import Row, Sample, Task
 from schema.diagnostics import RecipeError
 
 DIGITS = 6
+FILE = "file"
+"""Key of a row's picture as it lies on the disk."""
 
 
 class Rows(Task):
@@ -30,7 +32,8 @@ class Rows(Task):
 
     def read(self, file: Path) -> list[Row]:
         lines = file.read_bytes().splitlines()
-        return [self._row(line, Place(str(file), number)) for number, line in enumerate(lines, 1)]
+        rows = (self._row(line, Place(str(file), number)) for number, line in enumerate(lines, 1))
+        return [{**row, FILE: self.located(row["images"][0], file)} for row in rows]
 
     def _row(self, line: bytes, place: Place) -> Row:
         row: Row = json.loads(line)
@@ -44,7 +47,7 @@ class Rows(Task):
         return row
 
     def files(self, row: Row) -> list[Path]:
-        return [self.settings.root / row["images"][0]]
+        return [row[FILE]]
 
     def pictures(self, row: Row, view: int) -> list[Image]:
         return [self._view(row, view)]

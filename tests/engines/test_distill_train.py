@@ -1,0 +1,203 @@
+"""The training of students: resumed after a kill, on two processes, and where a loss is no number. One import for all runs."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from distill_project import argv, digits, told
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.engine
+
+TOLERANCE = 1e-4
+"""How far the losses of two processes may be from those of one, relative to them: sums are made in another order."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from runners.tiny_model import build
+
+    root = tmp_path_factory.mktemp("distill")
+    digits(root)
+    build("qwen2_vl", 0, root / "teacher")
+    return root
+
+
+@pytest.fixture(scope="module")
+def remembered(folder):
+    """What asking the teacher printed, the first and the second time."""
+    from runners.distill import remember, teacher
+
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        config = told(folder, "hybrid")
+        assert remember.main(argv(folder, config)) == 0
+        load = teacher.load
+        teacher.load = lambda *_: pytest.fail("the teacher is loaded although nothing is missing")
+        try:
+            assert remember.main(argv(folder, config)) == 0
+        finally:
+            teacher.load = load
+    finally:
+        os.chdir(before)
+    return config
+
+
+@pytest.fixture(scope="module")
+def runs(folder, remembered):
+    """Name → exit codes, of every training of this module."""
+    config = remembered
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    two = told(folder, "two", batch__micro=8)
+    wild = {"optimizer__name": "sgd", "optimizer__max_grad_norm": 0, "optimizer__schedule": "constant"}
+    nan = told(folder, "nan", optimizer__learning_rate=1e30, optimizer__warmup_ratio=0.0, **wild)
+    cut = folder / "cut"
+    listed = {
+        "whole": {"argv": argv(folder, config, folder / "whole")},
+        "cut": {"argv": argv(folder, config, cut), "kill_at": str(cut / "checkpoint-3" / "trainer_state.json")},
+        "resumed": {"argv": argv(folder, config, cut, resume_from_checkpoint=cut / "checkpoint-3")},
+        "two": {"argv": argv(folder, two, folder / "two"), "ranks": 2, "port": port},
+        "nan": {"argv": argv(folder, nan, folder / "nan")},
+    }
+    for name, run in listed.items():
+        run["log"] = str(folder / f"{name}.log")
+    (folder / "runs.json").write_text(json.dumps(list(listed.values())))
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "distill_project.py", folder / "runs.json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(zip(listed, json.loads(done.stdout.splitlines()[-1]), strict=True))
+
+
+def log(folder, name):
+    return (folder / f"{name}.log.0").read_text()
+
+
+def history(folder, name, step=8):
+    return json.loads((folder / name / f"checkpoint-{step}" / "trainer_state.json").read_text())["log_history"]
+
+
+def losses(folder, name):
+    """Step → what was measured there, without times."""
+    found = {}
+    for entry in history(folder, name):
+        found.setdefault(entry["step"], {}).update({k: v for k, v in entry.items() if "loss" in k or "accuracy" in k})
+    return found
+
+
+def test_training_ends_well(folder, runs):
+    assert runs["whole"] == [0], log(folder, "whole")
+
+
+def test_it_does_without_the_teacher(folder, runs):
+    assert "TEACHER False" in log(folder, "whole")
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bytes(folder, runs):
+    assert runs["cut"] == [-9]
+    assert runs["resumed"] == [0], log(folder, "resumed")
+    for name in ("model.safetensors", "optimizer.pt"):
+        whole, resumed = ((folder / run / "checkpoint-8" / name).read_bytes() for run in ("whole", "cut"))
+        assert whole == resumed, name
+    assert losses(folder, "whole") == losses(folder, "cut")
+
+
+def test_two_processes_learn_what_one_learns(folder, runs):
+    """A ViT has no statistics of batches, so both see the same examples in each step and the same gradient."""
+    assert runs["two"] == [0, 0], log(folder, "two")
+    one, two = losses(folder, "whole"), losses(folder, "two")
+    assert one.keys() == two.keys()
+    for step, measured in one.items():
+        for name in measured.keys() & {"loss", "eval_loss"}:
+            assert two[step][name] == pytest.approx(measured[name], rel=TOLERANCE), (step, name)
+
+
+def test_it_learns(folder, runs):
+    measured = losses(folder, "whole")
+    assert measured[8]["eval_loss"] < measured[0]["before_loss"]
+    assert set(measured[8]) >= {"loss", "task_loss", "scores_loss", "features_loss"}
+
+
+def test_the_teachers_own_score_is_told(folder, runs):
+    assert 0 <= losses(folder, "whole")[0]["teacher_accuracy"] <= 1
+
+
+def test_the_loss_is_the_weighted_sum_of_its_parts(folder, runs):
+    for step in range(1, 9):
+        measured = losses(folder, "whole")[step]
+        soft = measured["scores_loss"] + measured["features_loss"]
+        assert measured["loss"] == pytest.approx(0.5 * measured["task_loss"] + 0.5 * soft, rel=1e-4)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_names_its_batch(folder, runs):
+    assert runs["nan"] == [1]
+    message = log(folder, "nan")
+    assert "RecipeError the loss became" in message
+    assert "in the batch of the rows" in message
+    assert ".png" in message
+
+
+@pytest.fixture(scope="module")
+def collected(folder, runs):
+    from runners.distill import collect
+
+    to = folder / "result"
+    assert (
+        collect.main(["--config", str(folder / "hybrid.json"), "--from", str(folder / "whole"), "--to", str(to)]) == 0
+    )
+    return to
+
+
+def test_the_projection_is_dropped(folder, collected):
+    from safetensors.torch import load_file
+
+    kept = set(load_file(folder / "whole/checkpoint-8/model.safetensors"))
+    handed = set(load_file(collected / "student/model.safetensors"))
+    dropped = {name for name in kept if name.startswith("align.")}
+    assert dropped
+    assert {f"student.{name}" for name in handed} == kept - dropped
+
+
+def test_curve_and_metrics_are_handed_over(collected):
+    with (collected / "curve.csv").open() as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert steps == list(range(9))
+    metrics = json.loads((collected / "metrics.json").read_text())
+    assert {"before_accuracy", "eval_accuracy", "teacher_accuracy", "steps"} <= metrics.keys()
+
+
+def test_a_student_answers_every_row(folder, collected, monkeypatch):
+    from runners.distill import answer
+
+    monkeypatch.chdir(folder)
+    options = ["--student", collected / "student", "--data", "validation.jsonl", "--classes", "classes.json"]
+    assert answer.main([str(option) for option in (*options, "--to", "answers")]) == 0
+    found = [json.loads(line) for line in (folder / "answers" / "predictions.jsonl").read_text().splitlines()]
+    assert len(found) == 32
+    right = sum(line["label"] == line["parsed"] for line in found) / len(found)
+    assert right == pytest.approx(json.loads((collected / "metrics.json").read_text())["eval_accuracy"], abs=1e-6)
+    assert all(sum(line["scores"].values()) == pytest.approx(1, abs=1e-4) for line in found)
+
+
+def test_a_student_of_other_classes_does_not_answer(folder, collected, tmp_path):
+    from runners.distill import answer
+    from schema.diagnostics import RecipeError
+
+    (tmp_path / "classes.json").write_text('["a", "b"]')
+    options = ["--student", collected / "student", "--data", folder / "validation.jsonl", "--to", tmp_path]
+    with pytest.raises(RecipeError) as error:
+        answer.main([str(option) for option in (*options, "--classes", tmp_path / "classes.json")])
+    assert error.value.diagnostics[0].code == "R0665"
