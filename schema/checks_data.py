@@ -9,7 +9,7 @@ from schema.context import Context
 from schema.datasets import KINDS
 from schema.datasets.databases import Queried, Sql
 from schema.diagnostics import Diagnostic
-from schema.stages import Prepare
+from schema.stages import Distill, Prepare
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _WRITES = re.compile(r"\b(insert|update|delete|drop|create|alter|attach|replace|truncate|merge|grant|pragma)\b", re.I)
@@ -69,4 +69,14 @@ def urls_tell_no_secret(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0452", "this is not the URL of a database on a server", help, (place,))
 
 
-RULES = (kinds_fit_tasks, queries_only_read, urls_tell_no_secret)
+def extras_are_known(context: Context) -> Iterator[Diagnostic]:
+    """R0453: what only sequences of frames have, is said of a student that sees them."""
+    for name, stage in context.recipe.stages.items():
+        if isinstance(stage, Distill) and stage.student.family != "lstm":
+            for field in stage.student.extra:
+                message = f"`{field}` is about sequences of frames, and a `{stage.student.family}` sees one picture"
+                place = context.at("stages", name, "student", field)
+                yield Diagnostic("R0453", message, "remove it, or write `family: lstm`", (place,))
+
+
+RULES = (kinds_fit_tasks, queries_only_read, urls_tell_no_secret, extras_are_known)

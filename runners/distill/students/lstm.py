@@ -1,7 +1,7 @@
 """An LSTM over what a convolutional network sees in each frame (arXiv:1411.4389).
 
 Sizes are told apart by the head: the LSTM and what follows it. The network for the frames is torchvision's ResNet-50
-without its last layer, of 23.5 million parameters, and is counted apart. `extra` may name a smaller one as `frames_by`, and
+without its last layer, of 23.5 million parameters, and is counted apart. `extra` may name a smaller one as `frames`, and
 `pooling`: `last` takes what the LSTM has in the end, `attention` a learned mean over all frames.
 """
 
@@ -32,7 +32,7 @@ class Lstm(Classifier):
         from torchvision import models
 
         super().__init__(size, classes, options)
-        self.frames = getattr(models, str(options.extra.get("frames_by", "resnet50")))(weights=None)
+        self.frames = getattr(models, str(options.extra.get("frames", "resnet50")))(weights=None)
         seen = int(self.frames.fc.in_features)
         self.frames.fc = torch.nn.Identity()
         self.width = HIDDEN[size]
@@ -58,9 +58,8 @@ class Head(torch.nn.Module):
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         states, _ = self.lstm(seen)
-        if self.weights is None:
-            pooled = states[:, -1]
-        else:
+        pooled = states[:, -1]
+        if self.weights is not None:
             pooled = (self.weights(states).softmax(1) * states).sum(1)
         return pooled, self.classes(pooled)
 
