@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_data import RULES as OF_DATA
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
 from schema.checks_predict import answers_are_possible
@@ -249,6 +250,10 @@ def paths_stay_inside(context: Context) -> Iterator[Diagnostic]:
         if isinstance(dataset, LocalDataset):
             declared = "add `external: true`"
             yield from _path(dataset.path, dataset.external, declared, context.at("datasets", name, "path"))
+            for part in dataset.parts:
+                yield from _path(
+                    getattr(dataset, part), False, "put it below `path`", context.at("datasets", name, part)
+                )
         if dataset.prompt_file is not None:
             where = context.at("datasets", name, "prompt_file")
             yield from _path(dataset.prompt_file, False, "copy it into the project", where)
@@ -319,5 +324,6 @@ RULES: tuple[Rule, ...] = (
     retrieval_has_pairs,
     answers_are_possible,
     paths_belong_to_questions,
+    *OF_DATA,
     *OF_STUDENTS,
 )

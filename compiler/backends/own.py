@@ -46,8 +46,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         options["prompt"] = InputPath("prompt", dataset.prompt_file)
     command = Command(("python", "-m", "runners.prepare"), options)
     names = [f"{split}.jsonl" for split in dataset.splits] + ["classes.json", "report.json"]
-    if dataset.draws:
-        names.append("images")
+    names += dataset.makes(planned.stage.task)
     launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
     return launch, tuple(Output(name) for name in names)
 

@@ -44,6 +44,16 @@ class StudentSpec(Model):
     pretrained: str | None = Field(None, min_length=1)
     """A name in `models`, or a file or folder of the project with weights; random ones when absent."""
     lora: StudentLora = default(StudentLora)
+    frames: Literal["resnet18", "resnet34", "resnet50"] | None = None
+    """Of an `lstm`: the network that looks at each frame; resnet50 when absent."""
+    pooling: Literal["last", "attention"] | None = None
+    """Of an `lstm`: what it has in the end (when absent), or a learned mean over all frames."""
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """What only its family knows, where it is said."""
+        said = {"frames": self.frames, "pooling": self.pooling}
+        return {name: value for name, value in said.items() if value is not None}
 
     @property
     def facts(self) -> FamilyFacts:

@@ -49,6 +49,8 @@ class Task(ABC):
     """One task, with its settings."""
 
     name: str
+    shown: str = ""
+    """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
