@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# okvqa-entity-path/gemma · learned-answers · predict. Written by `recipe compile recipes/okvqa-entity-path.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/okvqa-entity-path/gemma/learned-answers.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export TOKENIZERS_PARALLELISM=false
+
+python -m runners.predict \
+  --model outputs/okvqa-entity-path/gemma/learned-merged/model \
+  --dtype bfloat16 \
+  --attention sdpa \
+  --data outputs/okvqa-entity-path/gemma/reasons/validation.jsonl \
+  --classes outputs/okvqa-entity-path/gemma/reasons/classes.json \
+  --parse ending \
+  --batch 16 \
+  --beams 1 \
+  --returned 1 \
+  --length_penalty 1.0 \
+  --max_new_tokens 64 \
+  --max_length 2048 \
+  --temperature 0.0 \
+  --top_p 1.0 \
+  --seed 42 \
+  --work "$RECIPE_OUT/answers.jsonl" \
+  --to "$RECIPE_OUT/result"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# okvqa-entity-path/llama · paths · synthesize. Written by `recipe compile recipes/okvqa-entity-path.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/okvqa-entity-path/llama/paths.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export TOKENIZERS_PARALLELISM=false
+
+python -m runners.synthesize \
+  --model .recipe/models/LLM-Research--Llama-3.2-11B-Vision-Instruct \
+  --dtype bfloat16 \
+  --attention sdpa \
+  --predictions outputs/okvqa-entity-path/llama/beams/predictions.jsonl \
+  --data outputs/okvqa-entity-path/llama/data/train.jsonl \
+  --held_out outputs/okvqa-entity-path/llama/data/validation.jsonl \
+  --config pipelines/okvqa-entity-path/llama/paths.synthesize.json \
+  --to "$RECIPE_OUT/result"
