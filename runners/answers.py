@@ -20,20 +20,11 @@ from schema.diagnostics import Diagnostic, RecipeError
 
 DIGITS = 6
 
-PARSERS = ("label", "exact", "none", "ending")
-ENDING = re.compile(r"(?:\banswer\s*:|->|→)", re.IGNORECASE)
-"""After this stands what a reasoning ends in: `Answer: red`, or `thing -> has the colour -> red`."""
-
 Parse = Callable[[str], str | None]
 
 
 def parser(how: str, classes: Sequence[str]) -> Parse:
-    """How an answer becomes a class: `label` looks for a class name, `exact` takes it whole, `none` leaves it.
-
-    `ending` takes what a reasoning ends in, and an answer without one as it is.
-    """
-    if how == "ending":
-        return lambda answer: ENDING.split(answer)[-1].strip()
+    """How an answer becomes a class: `label` looks for a class name, `exact` takes it whole, `none` leaves it."""
     if how == "exact":
         return str.strip
     if how == "none" or not classes:

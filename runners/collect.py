@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument(
         "--classes", type=Path, metavar="FILE", help="class names in the order of their labels, as JSON"
     )
-    command.add_argument("--parse", choices=answers.PARSERS, default="label")
+    command.add_argument("--parse", choices=("label", "exact", "none"), default="label")
     command.add_argument("--to", type=Path, required=True, metavar="DIR")
     options = parser.parse_args(argv)
     options.to.mkdir(parents=True, exist_ok=True)

@@ -135,21 +135,6 @@ def test_scores_of_predictions_by_type(tmp_path):
     assert "vqa_accuracy 0.325 on 4 rows" in shown and "Plants and Animals" in shown and "0.650" in shown
 
 
-def test_the_end_of_a_reasoning_is_scored(tmp_path):
-    parse = answers.parser("ending", ())
-    said = {
-        "thing -> has the colour -> red\nAnswer: red": "red",
-        "thing -> has the colour → Red ": "Red",
-        "It is red. answer : red": "red",
-        "red": "red",
-        "thing -> ": "",
-    }
-    assert {text: parse(text) for text in said} == said
-    gold = ["red"] * 10
-    metrics, _ = score(tmp_path, [prediction("a -> b -> red", gold, parsed="red"), prediction("red", gold, parsed="")])
-    assert metrics == {"rows": 2, "unanswered": 1, "vqa_accuracy": 0.5}
-
-
 def test_types_may_be_absent(tmp_path):
     _, report = score(tmp_path, [{"answer": "pony", "gold": ["pony"] * 10}])
     assert report["question_types"] == {} == report["answer_types"]

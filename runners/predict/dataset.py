@@ -39,7 +39,7 @@ def row_options(parser: argparse.ArgumentParser) -> None:
     """Options that say what becomes of the answers to a data set, and how long and how free answers are."""
     parser.add_argument("--image_folder", type=Path, default=Path(), metavar="DIR", help="rows' pictures lie below it")
     parser.add_argument("--classes", type=Path, metavar="FILE", help="class names in their order, as JSON")
-    parser.add_argument("--parse", choices=answers.PARSERS, default="label")
+    parser.add_argument("--parse", choices=("label", "exact", "none"), default="label")
     parser.add_argument("--to", type=Path, metavar="DIR")
     parser.add_argument("--max_new_tokens", type=int, default=64, metavar="N")
     parser.add_argument("--max_length", type=int, metavar="N", help="tokens of a question and its answer")

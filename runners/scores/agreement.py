@@ -39,19 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
     options = parser.parse_args(argv)
     predictions = read(options.predictions)
-    scores = [agreement(said(prediction), prediction["gold"]) for prediction in predictions]
+    scores = [agreement(prediction["answer"], prediction["gold"]) for prediction in predictions]
     options.to.mkdir(parents=True, exist_ok=True)
     metrics = metrics_of(predictions, scores)
     write_json(options.to / "metrics.json", metrics)
     write_json(options.to / "report.json", report_of(predictions, scores))
     print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     return 0
-
-
-def said(prediction: Prediction) -> str:
-    """What is scored: what was parsed from an answer, such as the end of a reasoning, or the whole of it."""
-    parsed = prediction.get("parsed")
-    return str(prediction["answer"]) if parsed is None else str(parsed)
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -78,7 +72,7 @@ def _prediction(line: bytes, place: Place) -> dict[str, Any]:
 
 def metrics_of(predictions: Sequence[Prediction], scores: Sequence[float]) -> dict[str, float]:
     """The mean over all questions, how many there are, and how many got no answer."""
-    unanswered = sum(not normalized(said(prediction)) for prediction in predictions)
+    unanswered = sum(not normalized(prediction["answer"]) for prediction in predictions)
     return {"rows": len(scores), "unanswered": unanswered, METRIC: _mean(scores)}
 
 
@@ -104,7 +98,7 @@ def _by_type(key: str, predictions: Sequence[Prediction], scores: Sequence[float
 
 
 def _shown(prediction: Prediction) -> dict[str, Any]:
-    return {key: prediction[key] for key in ("question_id", "input", "answer", "parsed", "gold") if key in prediction}
+    return {key: prediction[key] for key in ("question_id", "input", "answer", "gold") if key in prediction}
 
 
 def _mean(scores: Sequence[float]) -> float:

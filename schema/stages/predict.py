@@ -50,8 +50,8 @@ class Predict(Stage):
     above 1 prefers long ones."""
     max_length: Positive = 2048
     """Tokens of a question and its answer."""
-    parse: Literal["label", "exact", "none", "ending"] = "label"
-    """Look for one class name in the answer, take the answer as it is, parse nothing, or take what a reasoning ends in."""
+    parse: Literal["label", "exact", "none"] = "label"
+    """Look for one class name in the answer, take the answer as it is, or parse nothing."""
     engine: Engine = default(AnswerEngine)
 
     @property
