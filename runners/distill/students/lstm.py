@@ -47,7 +47,7 @@ class Lstm(Classifier):
         return StudentOutput(logits, features)
 
 
-class Head(torch.nn.Module):
+class Head(torch.nn.Module):  # type: ignore[misc]
     """[B, T, D] of the frames → pooled states [B, hidden], and logits [B, C]."""
 
     def __init__(self, seen: int, hidden: int, classes: int, pooling: str) -> None:

@@ -49,8 +49,6 @@ class Task(ABC):
     """One task, with its settings."""
 
     name: str
-    shown: str = ""
-    """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -59,6 +57,11 @@ class Task(ABC):
         """A picture that a row of `data` names: one that was drawn lies beside the rows, others are of the project."""
         beside = data.parent / path
         return beside if beside.is_file() else self.settings.root / path
+
+    @property
+    def shown(self) -> str:
+        """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
+        return ""
 
     @abstractmethod
     def read(self, file: Path) -> list[Row]:
