@@ -28,8 +28,9 @@ COMMITTED = ROOT / "schema" / "recipe-v1.schema.json"
 EVERY_FIELD = ROOT / "tests" / "golden" / "every-field" / "recipe.yaml"
 ALIGNMENT = ROOT / "tests" / "golden" / "rlhf" / "recipe.yaml"
 ZOO = ROOT / "tests" / "golden" / "zoo" / "recipe.yaml"
+QUESTIONS = ROOT / "tests" / "golden" / "visual-questions" / "recipe.yaml"
 DISTILLATION = ROOT / "tests" / "golden" / "distill" / "recipe.yaml"
-FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), EVERY_FIELD, ALIGNMENT, ZOO, DISTILLATION]
+FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), EVERY_FIELD, ALIGNMENT, ZOO, DISTILLATION, QUESTIONS]
 RECIPES = {
     path.parent.name if path.stem == "recipe" else path.stem: to_data(parse(path.read_text("utf-8"), path.name))
     for path in FILES
@@ -55,6 +56,10 @@ EXAMPLES = int(os.environ.get("RECIPE_EXAMPLES", "2000"))
 
 UNSAID_RULES = {
     "names_are_apart": "R0211, R0306",
+    "official_split_stays": "R0365",
+    "prompt_asks_the_question": "R0368",
+    "questions_are_answered_in_words": "R0367",
+    "answers_are_scored_as_they_are": "R0366",
     "references_exist": "R0201, R0202",
     "references_fit": "R0203, R0204",
     "no_cycles": "R0205",
@@ -227,7 +232,7 @@ def test_fields_have_the_words_of_the_models():
 def test_every_field_is_used_by_the_recipe_of_all_fields():
     """Else mutants never reach it."""
     whole = [(name, field) for name, field, _ in properties(DOCUMENT) if not name.endswith(jsonschema.PART)]
-    recipes = (WHOLE, RECIPES["rlhf"], RECIPES["zoo"], RECIPES["distill"])
+    recipes = (WHOLE, RECIPES["rlhf"], RECIPES["zoo"], RECIPES["visual-questions"], RECIPES["distill"])
     used = {(None, field) for recipe in recipes for field in fields(recipe)}
     missing = {field for name, field in whole if (None, field) not in used} - {"extends"}
     assert missing == set()

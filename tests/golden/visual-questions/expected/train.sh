@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# okvqa · train · sft. Written by `recipe compile recipes/okvqa.yaml`; edit the recipe, not this file.
-# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/okvqa/train.sh
+# visual-questions · train · sft. Written by `recipe compile recipes/visual-questions.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/visual-questions/train.sh
 set -euo pipefail
 : "${RECIPE_OUT:?name a folder for what this stage writes}"
 export OMP_NUM_THREADS=4
@@ -8,7 +8,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
-export RECIPE_PLAN=pipelines/okvqa/train.json
+export RECIPE_PLAN=pipelines/visual-questions/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/LLM-Research--Llama-3.2-11B-Vision-Instruct \
@@ -28,7 +28,7 @@ export RECIPE_PLAN=pipelines/okvqa/train.json
   --use_rslora false \
   --use_dora false \
   --target_modules all-linear \
-  --dataset outputs/okvqa/data/train.jsonl \
+  --dataset outputs/visual-questions/data/train.jsonl \
   --max_length 2048 \
   --packing false \
   --optim adamw_torch_fused \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# okvqa · answers · predict. Written by `recipe compile recipes/okvqa.yaml`; edit the recipe, not this file.
-# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/okvqa/answers.sh
+# visual-questions · answers · predict. Written by `recipe compile recipes/visual-questions.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/visual-questions/answers.sh
 set -euo pipefail
 : "${RECIPE_OUT:?name a folder for what this stage writes}"
 export OMP_NUM_THREADS=4
@@ -10,11 +10,11 @@ export TOKENIZERS_PARALLELISM=false
 
 python -m runners.predict \
   --model .recipe/models/LLM-Research--Llama-3.2-11B-Vision-Instruct \
-  --adapter outputs/okvqa/train/model \
+  --adapter outputs/visual-questions/train/model \
   --dtype bfloat16 \
   --attention sdpa \
-  --data outputs/okvqa/data/validation.jsonl \
-  --classes outputs/okvqa/data/classes.json \
+  --data outputs/visual-questions/data/validation.jsonl \
+  --classes outputs/visual-questions/data/classes.json \
   --parse label \
   --batch 1 \
   --beams 5 \
