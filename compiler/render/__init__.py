@@ -13,6 +13,7 @@ from schema.datasets.hub import HubDataset
 from schema.lock import Asset, Built, Local, lock_of
 from schema.models import ModelSpec
 from schema.pins import dataset_folder, model_folder, of_hub, of_model
+from schema.stages import Distill
 from schema.training import TrainingStage
 
 MANIFEST = "manifest.json"
@@ -65,7 +66,7 @@ def _stage(stage: StagePlan) -> Json:
 
 def _reports(stage: StagePlan) -> Json:
     """The service that is told of the stage. It stands here, and not in the script, for it has no part in the result."""
-    http = stage.stage.logging.http if isinstance(stage.stage, TrainingStage) else None
+    http = stage.stage.logging.http if isinstance(stage.stage, TrainingStage | Distill) else None
     return {"reports": http.model_dump()} if http else {}
 
 
