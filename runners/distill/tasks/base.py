@@ -49,11 +49,14 @@ class Task(ABC):
     """One task, with its settings."""
 
     name: str
-    shown: str = ""
-    """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    @property
+    def shown(self) -> str:
+        """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
+        return ""
 
     def located(self, path: str, data: Path) -> Path:
         """A picture that a row of `data` names: one that was drawn lies beside the rows, others are of the project."""

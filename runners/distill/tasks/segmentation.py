@@ -30,7 +30,7 @@ class Rows(Task):
     name = "segmentation"
 
     def read(self, file: Path) -> list[Row]:
-        found = []
+        found: list[Row] = []
         for row, place in reading.rows(file):
             if not isinstance(row.get("mask"), str):
                 raise reading.refused(place, "has no `mask`", "segment")
