@@ -3,6 +3,7 @@
 swift infer writes, for generated text and for a classification head:
 {"response": "It is a cat.", "labels": "cat", "messages": […], "images": [{"bytes": null, "path": "1.jpg"}], …}
 {"response": 4, "labels": 4, "logprobs": {"content": [{"top_logprobs": [{"index": 4, "logprob": -0.01}, …]}]}, …}
+{"response": [0, 4], "labels": [4], "logprobs": …}           with any number of classes, each with a probability of its own
 """
 
 from __future__ import annotations
@@ -92,13 +93,28 @@ def _prediction(
     response = answered["response"]
     users = [message["content"] for message in row["messages"] if message["role"] == "user"]
     shown = {"prompt": users[-1].replace(IMAGE_TAG, ""), "images": list(_images(row))}
+    if isinstance(response, list):
+        return {"input": shown, **_tags(row["label"], answered, classes)}
     if isinstance(response, int):
         name = _name(response, classes)
         scores = _scores(answered.get("logprobs"), classes)
         return {"input": shown, "label": _name(row["label"], classes), "answer": name, "parsed": name, **scores}
     last = row["messages"][-1]
     label = last["content"] if last["role"] == "assistant" else None
-    return {"input": shown, "label": label, "answer": response, "parsed": parse(str(response))}
+    return {"input": shown, "label": label, "answer": response, "parsed": parse(str(response)), **_kept(row)}
+
+
+def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What rows of visual questions bring for scores: the question's number and types, and several people's answers."""
+    found = {key: row[key] for key in ("question_id", "question_type", "answer_type") if key in row}
+    return found | ({"gold": row["answers"]} if "answers" in row else {})
+
+
+def _tags(label: Sequence[int], answered: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+    """What was told and found of any number of classes."""
+    named = [_name(index, classes) for index in answered["response"]]
+    found = {"label": [_name(index, classes) for index in label], "answer": named, "parsed": named}
+    return {**found, **_scores(answered.get("logprobs"), classes)}
 
 
 def _name(index: int, classes: Sequence[str]) -> str:

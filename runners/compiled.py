@@ -41,6 +41,8 @@ class Stage:
     intent: str | None = None
     pins: Mapping[str, str] = field(default_factory=dict)
     """Role of an input → the sha256 that the lock gives for it."""
+    reports: Mapping[str, str] | None = None
+    """`url` and `task` of the service that is told how the stage goes."""
 
     @property
     def own(self) -> str:
@@ -89,6 +91,7 @@ def _stage(root: Path, folder: Path, name: str, manifest: dict[str, Any], identi
         downloads=tuple(manifest.get("downloads", ())),
         intent=manifest.get("intent"),
         pins=dict(stage.get("pins", {})),
+        reports=stage.get("reports"),
     )
 
 

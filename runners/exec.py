@@ -9,10 +9,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from runners import checkpoints, compiled, failures, handover, machine, processes, records, supervise, trainer, work
+from runners import (
+    checkpoints,
+    compiled,
+    failures,
+    handover,
+    machine,
+    processes,
+    records,
+    reports,
+    supervise,
+    trainer,
+    work,
+)
 from runners.compiled import OtherVersion, Stage
 from runners.handover import Seal
 from runners.locks import Lock, held
@@ -73,7 +85,8 @@ def run(stage: Stage, force: bool, control: Control) -> None:
         seal = handover.sealed(folder, stage.outs, action)
         if seal is None:
             log = stage.root / records.log_path(stage)
-            seal = launch(stage, here, others, folder, action, lock, control, log)
+            with reports.reported(stage, folder / "checkpoints" / "logging.jsonl") as started:
+                seal = launch(stage, here, others, folder, action, lock, control, log, started)
         handover.hand_over(folder / "result", out, stage.outs)
         _keep_tracked(stage, folder)
         remove(folder / "checkpoints")
@@ -138,8 +151,9 @@ def launch(
     lock: Lock,
     control: Control,
     log: Path,
+    started: Callable[[], object] | None = None,
 ) -> Seal:
-    """Run the script in a work folder and seal what it wrote there.
+    """Run the script in a work folder and seal what it wrote there. `started` is called when it runs.
 
     Errors: RecipeError when it fails, its result is not as declared, or its trainer does not hold what was planned.
     """
@@ -168,6 +182,7 @@ def launch(
             mirror=not os.environ.get("RECIPE_QUIET"),
         ),
         control,
+        started,
     )
     report = _watched(stage, folder, code)
     if code != 0:

@@ -17,18 +17,21 @@ import json
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runners import cli
-from runners.data import conversations, dense, holdout, pictures, preferences
+from runners.data import conversations, dense, holdout, pairs, pictures, preferences, tags
 from runners.data.rows import Read, Row, Source
 from runners.readers import READERS, made
+from runners.readers.values import UNANSWERED
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically, write_json
 
 FORMAT = 1
+CHECKS: Mapping[str, Callable[[Row], Diagnostic | None]] = {"prefer": preferences.check, "embed": pairs.check}
+"""Task → what a row has to be besides a conversation."""
 SHOWN = 50  # diagnostics of bad rows that are shown, and places that a report names
 
 T = TypeVar("T")
@@ -70,9 +73,10 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     )
     read = READERS[source.dataset["kind"]](source)
     rows, fingerprints, refused = _checked(read, source)
-    shares = holdout.Shares(**config["split"])
-    splits = holdout.split(rows, holdout.units(rows, fingerprints), shares, source.seed)
+    splits = _given(rows) or _held_out(rows, fingerprints, config)
     classes = _classes(rows, read.classes, source, config.get("classes"))
+    if source.task == "tag" and (unlearned := tags.unlearned(rows, splits, classes)):
+        raise RecipeError(unlearned)
     for name, indices in splits.items():
         lines = [_line(rows[index], classes, source.task) for index in indices]
         write_atomically(to / f"{name}.jsonl", "".join(lines).encode(), durable=False)
@@ -80,6 +84,22 @@ def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any
     write_json(to / "classes.json", classes)
     write_json(to / "report.json", report)
     return report
+
+
+def _given(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """Split → indices of its rows, where the data set itself says what is held out."""
+    splits: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.split is not None:
+            splits.setdefault(row.split, []).append(index)
+    return splits
+
+
+def _held_out(
+    rows: Sequence[Row], fingerprints: holdout.Fingerprints, config: Mapping[str, Any]
+) -> dict[str, list[int]]:
+    shares = holdout.Shares(**config["split"])
+    return holdout.split(rows, holdout.units(rows, fingerprints), shares, config["seed"])
 
 
 def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprints, list[Diagnostic]]:
@@ -90,11 +110,11 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     rows: list[Row] = []
     for row in readable:
         problem = None if source.task in dense.TASKS else conversations.check(row, source.task)
-        if problem is None and source.task == "prefer":
-            problem = preferences.check(row)
+        if problem is None and source.task in CHECKS:
+            problem = CHECKS[source.task](row)
         rows.append(row) if problem is None else refused.append(problem)
     repeated = holdout.same_input(rows, fingerprints)
-    disputed = list((preferences.reversals if source.task == "prefer" else holdout.contradictions)(rows, repeated))
+    disputed = list(_disputed(rows, repeated, source.task))
     refused += (problem for problem, _ in disputed)
     if refused and source.dataset.get("on_bad", "error") == "error":
         raise RecipeError(_shown(refused))
@@ -107,6 +127,15 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     return rows, fingerprints, refused
 
 
+def _disputed(
+    rows: Sequence[Row], repeated: Sequence[Sequence[int]], task: str
+) -> Iterator[tuple[Diagnostic, Sequence[int]]]:
+    """What contradicts each other, with the indices of the rows."""
+    if task == "embed":  # several texts may belong to one picture
+        return pairs.uneven(rows)
+    return (preferences.reversals if task == "prefer" else holdout.contradictions)(rows, repeated)
+
+
 def _shown(refused: Sequence[Diagnostic]) -> list[Diagnostic]:
     more = len(refused) - SHOWN
     message = f"{more} more rows are refused, {len(refused)} in all"
@@ -116,11 +145,11 @@ def _shown(refused: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 def _classes(rows: Sequence[Row], declared: Sequence[str] | None, source: Source, expected: int | None) -> list[str]:
     """The class names in the order of their labels. Errors: RecipeError R0619 when they do not fit the task."""
-    present = {row.label for row in rows if row.label is not None}
+    present = {name for row in rows for name in row.classes}
     classes = [name for name in declared if name in present] if declared else sorted(present, key=_natural)
     if source.task in dense.PLACED:
         classes = list(declared or ())  # a number in a mask or a label means the same whether it occurs or not
-    if source.task in ("classify", "sequence", "segment") and len(classes) < 2:
+    if source.task in ("classify", "tag", "sequence", "segment") and len(classes) < 2:
         message = f"there {'is 1 class' if classes else 'are no classes'}: nothing to tell apart"
         raise RecipeError([Diagnostic("R0619", message, "add rows of another class")])
     if expected is not None and expected != len(classes):
@@ -154,7 +183,18 @@ def _line(row: Row, classes: Sequence[str], task: str) -> str:
         value["rejected_response"] = row.rejected["content"]
     if task == "classify":
         value["label"] = classes.index(str(row.label))
+    if row.labels is not None:
+        value["label"] = sorted(map(classes.index, row.labels))
+    if task == "embed":
+        value["positive_messages"] = [_said(str(pairs.written(row)))]
+        if row.negatives:
+            value["negative_messages"] = list(map(_said, row.negatives))
+    value |= row.more
     return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _said(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
 
 
 def _report(
@@ -167,8 +207,8 @@ def _report(
     repeated: Sequence[Sequence[int]],
 ) -> dict[str, Any]:
     """What was read, kept and refused, and why."""
-    counts = {name: Counter(_classes_in(rows, indices)) for name, indices in splits.items()}
-    unanswered = source.task == "classify"
+    counts = {name: Counter(c for index in indices for c in rows[index].classes) for name, indices in splits.items()}
+    unanswered = source.task in UNANSWERED
     found = len(read.rows) + (len(read.refused) if read.lost is None else read.lost)
     return {
         "format_version": FORMAT,
@@ -194,11 +234,6 @@ def _report(
         "unused_columns": list(read.unused),
         **({"rows_sha256": read.digest} if read.digest else {}),
     }
-
-
-def _classes_in(rows: Sequence[Row], indices: Iterable[int]) -> Iterable[str | None]:
-    """The class of each row, or of each thing in its picture."""
-    return (name for index in indices for name in rows[index].holds or (rows[index].label,))
 
 
 def _refusal(problem: Diagnostic) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from runners.dvc import Dvc, Signals
 from runners.pipeline import Pipeline
 from schema.files import read_json
 
+SCORING = ("evaluate", "retrieve")
+"""Kinds of stages that hand over scores."""
 WIDTH = 110  # columns where no terminal says how many it has; ten classes fit
 
 
 def scores(pipeline: Pipeline) -> dict[str, Mapping[str, Any]]:
     """Stage that evaluates → its metrics, of those that have run."""
-    found = {s.name: read_json(pipeline.root / s.out / "metrics.json") for s in pipeline.steps if s.kind == "evaluate"}
+    found = {s.name: read_json(pipeline.root / s.out / "metrics.json") for s in pipeline.steps if s.kind in SCORING}
     return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
 
 
@@ -35,8 +37,8 @@ def present(pipeline: Pipeline) -> None:
 
 def _last_first(pipeline: Pipeline) -> Iterator[str]:
     """The folders of the stages, scores before the trainings that led to them."""
-    yield from (step.out for step in pipeline.steps if step.kind == "evaluate")
-    yield from (step.out for step in pipeline.steps if step.kind != "evaluate")
+    yield from (step.out for step in pipeline.steps if step.kind in SCORING)
+    yield from (step.out for step in pipeline.steps if step.kind not in SCORING)
 
 
 def plots_page(pipeline: Pipeline) -> str | None:

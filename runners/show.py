@@ -10,7 +10,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +31,12 @@ def show(folder: Path) -> list[RenderableType]:
     if (folder / "report.json").is_file() and (folder / "confusion.csv").is_file():
         found.append(scores(folder))
         found.append(confusion(folder / "confusion.csv", list(_report(folder)["classes"])))
+    if (folder / "thresholds.json").is_file():
+        found.append(tags(folder))
+    if (folder / "report.json").is_file() and "question_types" in _report(folder):
+        found.append(agreement(folder))
+    if (folder / "ranks.csv").is_file():
+        found.append(plain(json.loads((folder / "metrics.json").read_bytes())))
     if (folder / "curve.csv").is_file():
         found.append(curve(folder / "curve.csv"))
     return found
@@ -52,6 +60,35 @@ def scores(folder: Path) -> RenderableType:
         averaged = [f"{metrics[f'{metric}_{average}']:.3f}" for metric in names]
         table.add_row(f"({average})", *averaged, str(metrics["rows"]), style="bold")
     return Group(Text(_headline(metrics), style="bold"), table)
+
+
+def tags(folder: Path) -> RenderableType:
+    """The metrics of predictions with any number of classes, averaged and for each class, which has a threshold."""
+    columns = ("precision", "recall", "f1", "average_precision", "threshold")
+    table = Table("", *(name.replace("_", " ") for name in columns), "rows", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, values in _report(folder)["classes"].items():
+        table.add_row(name, *(f"{values[metric]:.3f}" for metric in columns), str(values["rows"]))
+    return Group(plain(json.loads((folder / "metrics.json").read_bytes())), table)
+
+
+def plain(metrics: dict[str, float]) -> RenderableType:
+    """Numbers under their names, in a few columns."""
+    told = [f"{name} {value}" if isinstance(value, int) else f"{name} {value:.3f}" for name, value in metrics.items()]
+    return Columns(told, padding=(0, 3), column_first=True)
+
+
+def agreement(folder: Path) -> RenderableType:
+    """VQA accuracy of all questions, and of each type of question where the data tells it."""
+    report: Any = _report(folder)
+    table = Table("", "vqa_accuracy", "rows", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, values in report["question_types"].items():
+        table.add_row(name, f"{values['vqa_accuracy']:.3f}", str(values["rows"]))
+    headline = Text(f"vqa_accuracy {report['vqa_accuracy']:.3f} on {report['rows']} rows", style="bold")
+    return Group(headline, table) if report["question_types"] else headline
 
 
 def _headline(metrics: dict[str, float]) -> str:

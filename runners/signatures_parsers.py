@@ -42,15 +42,23 @@ class Parser:
 
 def parsers() -> dict[EngineCommand, Parser]:
     """(distribution, command) → parser. Imports the engines, about 10 s of processor time."""
-    from swift.arguments import ExportArguments, InferArguments, RLHFArguments, SftArguments
+    from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
 
-    swift = {"sft": SftArguments, "infer": InferArguments, "export": ExportArguments, "rlhf": RLHFArguments}
+    swift = {
+        "sft": SftArguments,
+        "infer": InferArguments,
+        "export": ExportArguments,
+        "rlhf": RLHFArguments,
+        "deploy": DeployArguments,
+    }
     return {
         **{("ms-swift", name): _of_dataclass(("swift", name), source) for name, source in swift.items()},
         ("torch", "torchrun"): Parser(("torchrun",), _torchrun(), ("torch",)),
         ("deepspeed", "deepspeed"): Parser(("deepspeed",), _deepspeed(), ("deepspeed",)),
         ("accelerate", "launch"): Parser(("accelerate", "launch"), _accelerate(), ("accelerate",)),
-        ("trl", "sft"): _trl(("python", "-m", "runners.trl_sft"), trl_arguments.sft_sources()),
+        ("trl", "sft"): _trl("runners.trl_sft", trl_arguments.sft_sources()),
+        ("trl", "dpo"): _trl("runners.trl_dpo", trl_arguments.dpo_sources()),
+        ("trl", "grpo"): _trl("runners.trl_grpo", trl_arguments.grpo_sources()),
     }
 
 
@@ -63,8 +71,8 @@ def _of_dataclass(program: tuple[str, ...], source: type) -> Parser:
     return Parser(program, parser, ("ms-swift", "transformers", "trl"), (source,))
 
 
-def _trl(program: tuple[str, ...], sources: tuple[type, ...]) -> Parser:
-    return Parser(program, trl_arguments.parser(sources), ("trl", "transformers"), sources)
+def _trl(module: str, sources: tuple[type, ...]) -> Parser:
+    return Parser(("python", "-m", module), trl_arguments.parser(sources), ("trl", "transformers"), sources)
 
 
 def _torchrun() -> argparse.ArgumentParser:
@@ -169,7 +177,7 @@ def _kind_of_function(action: argparse.Action) -> str:
         return "truthy"  # argparse calls bool("False"), which is true
     if function is Path:
         return "path"
-    if typing.get_origin(function) is dict or dataclasses.is_dataclass(function):
+    if function is dict or typing.get_origin(function) is dict or dataclasses.is_dataclass(function):
         return "unsupported"  # no text on a command line becomes such a value
     return _named(function, action)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -98,10 +98,11 @@ class Launch:
     mirror: bool
 
 
-def run(launch: Launch, control: Control) -> int:
+def run(launch: Launch, control: Control, started: Callable[[], object] | None = None) -> int:
     """Run the launch, its output appended to the log; its return code (negative: the signal that ended it).
 
-    Errors: Stopped. In every case no process of the launch is left.
+    `started` is called when the engine runs; only then may threads begin. Errors: Stopped. In
+    every case no process of the launch is left.
     """
     adopt_orphans()
     with launch.log.open("ab") as log:
@@ -121,6 +122,8 @@ def run(launch: Launch, control: Control) -> int:
     with Mirror(launch.log, begin, launch.mirror):
         try:
             watcher.tell(engine.pid)
+            if started is not None:
+                started()
             _until_end(engine, watcher, control)
         finally:
             _end_all(launch, engine, watcher, control)

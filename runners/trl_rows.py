@@ -12,7 +12,7 @@ TRL masks the loss of a vision-language model by prompt and completion only, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,29 @@ Row = dict[str, Any]
 SHOWN = 20
 TURNS = {"system", "user", "assistant"}
 KEYS = {"messages", "images"}
+ANSWER = "forty-two"
+"""Any answer, to see what a chat template writes behind it."""
 ELSEWHERE = "`engine: ms-swift` trains on such rows"
 
 
-def read(files: Sequence[str], pictures: bool) -> list[Row]:
+def read(files: Sequence[str], pictures: bool, ending: str = "") -> list[Row]:
     """The rows of several files, one after another; contents as parts where the model takes pictures.
+
+    Args:
+        ending: What stands behind each answer (`ending_of`).
 
     Errors: RecipeError R0560 with the rows that TRL cannot train on as ms-swift does.
     """
+    return [example(row, pictures, ending) for row in parsed(files, lambda place, row: _problem(place, row, pictures))]
+
+
+def parsed(files: Sequence[str], problem: Callable[[Place, Row], Diagnostic | None]) -> list[Row]:
+    """The rows of several files as they stand there. Errors: RecipeError with the first problems."""
     found = [(Place(file, number), json.loads(line)) for file in files for number, line in _lines(file)]
-    refused = [problem for place, row in found if (problem := _problem(place, row, pictures)) is not None]
+    refused = [wrong for place, row in found if (wrong := problem(place, row)) is not None]
     if refused:
         raise RecipeError(refused[:SHOWN])
-    return [example(row, pictures) for _, row in found]
+    return [row for _, row in found]
 
 
 def _lines(file: str) -> Iterator[tuple[int, bytes]]:
@@ -53,21 +63,46 @@ def _problem(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic
         return place.refuse("R0560", "a message of this row has a loss of its own, which TRL does not know", ELSEWHERE)
     if extra := sorted(row.keys() - KEYS):
         return place.refuse("R0560", f"this row has `{extra[0]}`, which TRL does not know", ELSEWHERE)
+    return unseen(place, row, pictures)
+
+
+def unseen(place: Place, row: Mapping[str, Any], pictures: bool) -> Diagnostic | None:
+    """R0560: pictures for a model that reads text."""
     if row.get("images") and not pictures:
         return place.refuse("R0560", "this row has pictures, and the model reads text", "take a model that sees")
     return None
 
 
-def example(row: Mapping[str, Any], pictures: bool) -> Row:
+def example(row: Mapping[str, Any], pictures: bool, ending: str = "") -> Row:
     """One row as TRL takes it."""
-    *asked, answer = [_message(message, pictures) for message in row["messages"]]
+    *asked, answer = ended(row["messages"], pictures, ending)
     images = {"images": list(row.get("images", ()))} if pictures else {}
     return {"prompt": asked, "completion": [answer], **images}
 
 
-def _message(message: Mapping[str, Any], pictures: bool) -> Row:
-    content = message["content"]
-    return {"role": message["role"], "content": _parts(content) if pictures else content}
+def ended(turns: Sequence[Mapping[str, Any]], pictures: bool, ending: str) -> Iterator[Row]:
+    """The turns as TRL takes them, the answers among them with their end."""
+    for turn in turns:
+        end = ending if turn["role"] == "assistant" else ""
+        yield message({**turn, "content": turn["content"] + end}, pictures)
+
+
+def ending_of(processor: Any, pictures: bool) -> str:
+    """What an answer needs behind it: the end token, where the chat template writes none, as that of LLaVA 1.5.
+
+    Without it a model learns what to answer and never to end. ms-swift's own templates write it.
+    """
+    tokenizer = getattr(processor, "tokenizer", processor)
+    turns = ({"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER})
+    text = processor.apply_chat_template([message(turn, pictures) for turn in turns], tokenize=False)
+    behind = text.rpartition(ANSWER)[2]
+    return "" if any(token in behind for token in tokenizer.added_tokens_encoder) else tokenizer.eos_token or ""
+
+
+def message(turn: Mapping[str, Any], pictures: bool) -> Row:
+    """One turn as TRL takes it; its content as parts where the model takes pictures."""
+    content = turn["content"]
+    return {"role": turn["role"], "content": _parts(content) if pictures else content}
 
 
 def _parts(text: str) -> list[dict[str, str]]:

@@ -89,6 +89,13 @@ Address = _text(
     "write `https://` and the host; a path may follow, a query may not",
     ["https://hf-mirror.com"],
 )
+ServiceAddress = _text(
+    r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+    "R0021",
+    "this is not the address of a service",
+    "write `https://` and the host, without a name or password; a path may follow, a query may not",
+    ["https://training.example.com/tasks"],
+)
 
 Positive = Annotated[int, Field(ge=1)]
 

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from schema.checks_data import RULES as OF_DATA
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
+from schema.checks_predict import answers_are_possible
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -21,13 +22,28 @@ from schema.checks_rl import (
     rollouts_are_possible,
     smoothing_counts,
 )
+from schema.checks_scores import (
+    heads_fit,
+    metrics_fit,
+    overlap_has_shards,
+    pairs_have_others,
+    retrieval_has_pairs,
+    thresholds_are_fair,
+)
+from schema.checks_synthesize import paths_belong_to_questions
+from schema.checks_vqa import (
+    answers_are_scored_as_they_are,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+)
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Distill, Dpo, Grpo, Predict, Prepare, Stage
+from schema.stages import Distill, Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -200,20 +216,23 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
         if not isinstance(source, Prepare) or "rows" not in use.accepts:
             continue
         wanted = _task(context, name, stage)
-        if source.task != wanted:
+        if wanted is not None and source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
             spans = (place(context, name, use), stage_place(context, use.name))
             yield Diagnostic("R0307", message, f"write `task: {wanted}` in `{use.name}`", spans)
 
 
-def _task(context: Context, name: str, stage: Stage) -> str:
-    """What the rows of a stage are prepared for."""
+def _task(context: Context, name: str, stage: Stage) -> str | None:
+    """What the rows of a stage are prepared for; None where any do."""
+    if isinstance(stage, Embed | Features):
+        return "embed" if isinstance(stage, Embed) else None
     student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
     if student is not None:
         return ROWS_OF_STUDENTS[student.student.facts.task]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
-    return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"
+    classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
+    return "generate" if classifier is None else "tag" if classifier.multi_label else "classify"
 
 
 def one_prompt(context: Context) -> Iterator[Diagnostic]:
@@ -293,6 +312,18 @@ RULES: tuple[Rule, ...] = (
     adapters_go_on,
     reference_stays,
     smoothing_counts,
+    official_split_stays,
+    prompt_asks_the_question,
+    questions_are_answered_in_words,
+    answers_are_scored_as_they_are,
+    thresholds_are_fair,
+    metrics_fit,
+    overlap_has_shards,
+    pairs_have_others,
+    heads_fit,
+    retrieval_has_pairs,
+    answers_are_possible,
+    paths_belong_to_questions,
     *OF_DATA,
     *OF_STUDENTS,
 )

@@ -77,6 +77,10 @@ def _expression(field: str, pattern: str, groups: int) -> Iterator[tuple[str, st
         yield field, f"`{field}` has no group that says what counts", "put what counts into parentheses"
 
 
+SERVERS = {"ms-swift": "swift rollout", "trl": "trl vllm-serve"}
+"""Engine that trains → the server that samples for it."""
+
+
 def rollouts_are_possible(context: Context) -> Iterator[Diagnostic]:
     """R0319: what vLLM needs to sample answers."""
     hardware = context.recipe.hardware
@@ -91,7 +95,8 @@ def rollouts_are_possible(context: Context) -> Iterator[Diagnostic]:
                 "R0319", "vLLM samples on GPUs, and the hardware has none", "write `engine: transformers`", places
             )
         elif rollout.mode == "server" and rollout.host is None:
-            help = "add `host:` with the name of the machine on which `swift rollout` runs, or write `mode: colocate`"
+            server = SERVERS[stage.engine.name]
+            help = f"add `host:` with the name of the machine on which `{server}` runs, or write `mode: colocate`"
             yield Diagnostic("R0319", "nothing says where the vLLM server is", help, (context.at(*path, "mode"),))
         elif rollout.mode == "colocate" and hardware.world % rollout.tensor_parallel:
             message = f"{hardware.world} processes cannot share models over {rollout.tensor_parallel} GPUs each"

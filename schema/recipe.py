@@ -8,7 +8,7 @@ from schema.base import CHOICE_OF_NUMBERS, Model, Name, default
 from schema.datasets import Dataset
 from schema.hardware import Hardware
 from schema.models import ModelSpec
-from schema.stages import AnyStage, Classify, Distill, Merge
+from schema.stages import AnyStage, Classify, Distill, Embed, Merge
 
 VERSION = 1
 OLDEST = 0
@@ -47,10 +47,15 @@ class Recipe(Model):
 
     def classifier(self, name: str) -> Classify | None:
         """The stage that a model or adapter of this name has its classes from; None where it writes text."""
+        head = self.head(name)
+        return head if isinstance(head, Classify) else None
+
+    def head(self, name: str) -> Classify | Embed | None:
+        """The stage that gave a model or adapter of this name something else to hand out than text; None where none did."""
         stage = self.stages.get(name)
         if isinstance(stage, Merge):
-            return self.classifier(stage.adapter)
-        return stage if isinstance(stage, Classify) else None
+            return self.head(stage.adapter)
+        return stage if isinstance(stage, Classify | Embed) else None
 
     def student(self, name: str) -> Distill | None:
         """The stage of this name, if it hands over a student."""

@@ -8,9 +8,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from schema.context import Context
+from schema.datasets.okvqa import Okvqa
 from schema.diagnostics import Diagnostic, Span
 from schema.stage import Use
-from schema.stages import Prepare
+from schema.stages import Prepare, Synthesize
 
 
 def names_are_apart(context: Context) -> Iterator[Diagnostic]:
@@ -48,6 +49,11 @@ def references_fit(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0204", message, _stage_that_gives(context, use), places)
         elif isinstance(stage, Prepare):
             yield from _no_rows(context, name, use, stage)
+        elif isinstance(stage, Synthesize) and use.split != "train":
+            help = f"write `{use.name}.train`"
+            yield Diagnostic("R0203", f"`{use.name}` makes rows to train on only", help, (place(context, name, use),))
+        elif isinstance(stage, Synthesize):
+            continue
         else:
             yield from _no_split(context, name, use)
 
@@ -93,11 +99,11 @@ def _what(use: Use) -> str:
 
 def _no_rows(context: Context, name: str, use: Use, stage: Prepare) -> Iterator[Diagnostic]:
     dataset = context.recipe.datasets.get(stage.dataset)
-    if dataset is not None and use.split not in dataset.split.names:
+    if dataset is not None and use.split not in dataset.splits:
         written = f"split `{use.split}`" if use.split else "split"
         message = f"`{use.target}` names no {written} of `{use.name}` that has rows"
-        choices = " or ".join(f"`{use.name}.{split}`" for split in dataset.split.names)
-        help = f"write {choices}, or add to the data set's `split`"
+        choices = " or ".join(f"`{use.name}.{split}`" for split in dataset.splits)
+        help = f"write {choices}" + ("" if isinstance(dataset, Okvqa) else ", or add to the data set's `split`")
         yield Diagnostic("R0203", message, help, (place(context, name, use),))
 
 
@@ -113,6 +119,7 @@ def _article(product: str) -> str:
 
 _KINDS: dict[str, str] = {
     "adapter": "sft` with `tuner: {kind: lora}",
+    "embeddings": "features",
     "model": "merge",
     "predictions": "predict",
     "rows": "prepare",

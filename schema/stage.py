@@ -7,7 +7,7 @@ from typing import Literal
 
 from schema.base import Model
 
-Product = Literal["rows", "model", "adapter", "student", "predictions", "scores"]
+Product = Literal["rows", "model", "adapter", "student", "predictions", "embeddings", "scores"]
 
 
 @dataclass(frozen=True, slots=True)

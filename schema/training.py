@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schema.base import REFERENCE, Cadence, Model, Positive, Reference, default
+from schema.base import REFERENCE, Cadence, Model, Positive, Reference, ServiceAddress, default
 from schema.models import Dtype
 from schema.stage import Product, Stage, Use
 from schema.tuner import LoraTuner, Tuner
@@ -105,6 +105,15 @@ class EarlyStopping(Model):
     patience: Positive
 
 
+class HttpTracker(Model):
+    """A service that is told of a training while it runs: state, epoch, step, loss, metrics and seconds left, as JSON."""
+
+    url: ServiceAddress
+    """Reports are posted to this address with `/` and the task behind it."""
+    task: str = Field(min_length=1)
+    """What the service calls this training."""
+
+
 class Logging(Model):
     """What is written down while it trains. Nothing here can change the result."""
 
@@ -112,14 +121,8 @@ class Logging(Model):
     trackers: tuple[Literal["tensorboard", "swanlab", "wandb"], ...] = ("tensorboard",)
     project: str | None = None
     """The tracker's project."""
-
-
-class EngineArgs(Model):
-    """Which engine answers, and options of it that the language has no field for."""
-
-    name: Literal["ms-swift"] = "ms-swift"
-    args: dict[str, JsonValue] = {}
-    """Option → value, checked against the engine's recorded signature."""
+    http: HttpTracker | None = None
+    """A service of your own that is told how it goes."""
 
 
 TrainerName = Literal["ms-swift", "trl"]
@@ -133,21 +136,24 @@ class TrainingEngine(Model):
     """Option → value, checked against the engine's recorded signature."""
 
 
-def _named(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value not in get_args(TrainerName):
-        help = "write " + " or ".join(f"`{name}`" for name in get_args(TrainerName))
-        raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
-    return {"name": value}
+def by_name(engine: type[Model], names: tuple[str, ...]) -> BeforeValidator:
+    """A validator that takes the name of an engine alone, too. The field needs `strict=False`: a validator in front hides
+    from pydantic that the map came from JSON.
+    """
+
+    def named(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in names:
+            help = "write " + " or ".join(f"`{name}`" for name in names)
+            raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
+        return {"name": value}
+
+    name_alone = Annotated[str, WithJsonSchema({"enum": [*names]})]
+    return BeforeValidator(named, json_schema_input_type=name_alone | engine)
 
 
-_NAME_SCHEMA = {"enum": [*get_args(TrainerName)]}
-Engine = Annotated[
-    TrainingEngine,
-    Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON
-    BeforeValidator(_named, json_schema_input_type=Annotated[str, WithJsonSchema(_NAME_SCHEMA)] | TrainingEngine),
-]
+Engine = Annotated[TrainingEngine, Field(strict=False), by_name(TrainingEngine, get_args(TrainerName))]
 """`engine: trl` is short for `engine: {name: trl}`."""
 
 
@@ -175,6 +181,8 @@ class TrainingStage(Stage):
     """Compute activations twice to save memory."""
     deepspeed: DeepSpeed | None = None
     """Shard optimizer state (zero1), gradients (zero2) and weights (zero3) over processes (arXiv:1910.02054)."""
+    overlap_comm: bool | None = None
+    """DeepSpeed exchanges gradients while the backward pass still runs, for more memory."""
     evaluation: Evaluation = default(Evaluation)
     checkpoints: Checkpoints = default(Checkpoints)
     early_stopping: EarlyStopping | None = None

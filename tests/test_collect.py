@@ -222,6 +222,30 @@ def test_chosen_classes(root):
         predictions(root, data, [raw[0] | {"response": 2}])
 
 
+def test_any_number_of_chosen_classes(root):
+    """As ms-swift writes them: indices from a probability of one half on, and the logarithms of all probabilities."""
+    asked = [[{"role": "user", "content": f"Which {n}?"}] for n in range(2)]
+    data = [{"messages": asked[0], "label": [0, 1]}, {"messages": asked[1], "label": []}]
+    top = [{"index": 1, "logprob": -0.1}, {"index": 0, "logprob": -2.5}]
+    raw = [
+        {"response": response, "labels": None, "logprobs": {"content": [{"index": response, "top_logprobs": top}]}}
+        for response in ([1], [])
+    ]
+    found = predictions(root, data, [line | {"messages": user} for line, user in zip(raw, asked, strict=True)])
+    assert found[0] == {
+        "input": {"prompt": "Which 0?", "images": []},
+        "label": ["cat", "dög"],
+        "answer": ["dög"],
+        "parsed": ["dög"],
+        "scores": {"dög": 0.904837, "cat": 0.082085},
+    }
+    assert (found[1]["label"], found[1]["answer"]) == ([], [])
+    with pytest.raises(RecipeError):
+        predictions(
+            root, data, [line | {"response": [2], "messages": user} for line, user in zip(raw, asked, strict=True)]
+        )
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -96,6 +96,21 @@ def test_shown_scores(tmp_path):
     assert "(macro)" in text and "(none)" in text
 
 
+def test_shown_scores_of_tags_and_of_pairs(tmp_path):
+    row = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "average_precision": 0.75, "threshold": 0.125, "rows": 8}
+    for name, content in (
+        ("tags/metrics", {"f1_samples": 0.8125, "rows": 8}),
+        ("tags/report", {"classes": {"cat": row}}),
+        ("tags/thresholds", {"cat": 0.125}),
+        ("pairs/metrics", {"recall_at_1": 0.375, "texts": 6}),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "pairs/ranks.csv").write_text("prompt\n")
+    assert "f1_samples 0.81" in shown(tmp_path / "tags") and "0.125" in shown(tmp_path / "tags")
+    assert "recall_at_1 0.375" in shown(tmp_path / "pairs") and "texts 6" in shown(tmp_path / "pairs")
+
+
 def test_shown_curve(tmp_path):
     assert show(tmp_path) == []
     (tmp_path / "curve.csv").write_text("step,loss,eval_loss\n1,2.0,\n2,1.0,1.5\n3,0.5,\n4,0.25,1.25\n")

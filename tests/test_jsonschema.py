@@ -27,7 +27,9 @@ ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "schema" / "recipe-v1.schema.json"
 EVERY_FIELD = ROOT / "tests" / "golden" / "every-field" / "recipe.yaml"
 ALIGNMENT = ROOT / "tests" / "golden" / "rlhf" / "recipe.yaml"
-FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), EVERY_FIELD, ALIGNMENT]
+ZOO = ROOT / "tests" / "golden" / "zoo" / "recipe.yaml"
+DISTILLATION = ROOT / "tests" / "golden" / "distill" / "recipe.yaml"
+FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), EVERY_FIELD, ALIGNMENT, ZOO, DISTILLATION]
 RECIPES = {
     path.parent.name if path.stem == "recipe" else path.stem: to_data(parse(path.read_text("utf-8"), path.name))
     for path in FILES
@@ -73,6 +75,23 @@ UNSAID_RULES = {
     "adapters_go_on": "R0321, R0322",
     "reference_stays": "R0323",
     "smoothing_counts": "R0324",
+    "thresholds_are_fair": "R0370",
+    "metrics_fit": "R0371",
+    "overlap_has_shards": "R0372",
+    "pairs_have_others": "R0373",
+    "heads_fit": "R0374",
+    "retrieval_has_pairs": "R0375",
+    "student_batch_divides": "R0390",
+    "students_exist": "R0391",
+    "students_can_learn_so": "R0392",
+    "student_adapters_are_possible": "R0393",
+    "widths_agree": "R0394",
+    "teachers_are_named": "R0395",
+    "students_are_known_to_learn": "R0396, R0397, R0398",
+    "teachers_have_their_names": "R0399",
+    "views_are_possible": "R0460",
+    "student_cadences_fit": "R0461",
+    "students_step": "R0462",
 }
 """Rules across fields, with their codes: the JSON Schema says none of them."""
 UNSAID_OF_FILES = ("R0206", "R0207", "R0209", "R0213")
@@ -208,7 +227,8 @@ def test_fields_have_the_words_of_the_models():
 def test_every_field_is_used_by_the_recipe_of_all_fields():
     """Else mutants never reach it."""
     whole = [(name, field) for name, field, _ in properties(DOCUMENT) if not name.endswith(jsonschema.PART)]
-    used = {(None, field) for recipe in (WHOLE, RECIPES["rlhf"]) for field in fields(recipe)}
+    recipes = (WHOLE, RECIPES["rlhf"], RECIPES["zoo"], RECIPES["distill"])
+    used = {(None, field) for recipe in recipes for field in fields(recipe)}
     missing = {field for name, field in whole if (None, field) not in used} - {"extends"}
     assert missing == set()
 

@@ -1,10 +1,12 @@
 """Keys of every shipped recipe: a field of a stage moves that stage and what follows from it, or nothing."""
 
 import copy
+import sys
+from unittest import mock
 
 import pytest
 from compiling import quoted
-from test_keys import CASES, RECIPES, followers, keys, leaves, other, put
+from test_keys import CASES, RECIPES, WHOLE, followers, keys, leaves, other, put, whole_keys
 
 from schema.diagnostics import RecipeError
 
@@ -43,3 +45,17 @@ def changes_of_stages(stages):
                 changed = f"1{value}"
             if changed not in (None, value):
                 yield name, path, changed
+
+
+def test_code_and_toolchain_count():
+    identity = sys.modules["compiler.passes.identity"]
+    with mock.patch.object(identity, "digests", lambda modules: {"runners.collect": "another"} if modules else {}):
+        changed = keys(quoted(WHOLE))["every-field"]
+    assert all(key != whole_keys()[stage] for stage, key in changed.items())
+    real = identity.packages
+    with mock.patch.object(
+        identity, "packages", lambda *names: real(*names) | ({"torch": "9"} if "torch" in names else {})
+    ):
+        changed = keys(quoted(WHOLE))["every-field"]
+    moved = {stage for stage, key in changed.items() if key != whole_keys()[stage]}
+    assert moved == {"train", "judge", "merged", "answers", "scores"}

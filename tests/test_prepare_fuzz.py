@@ -62,6 +62,19 @@ def test_any_rows(rows, task, on_bad):
     check("jsonl", "".join(json.dumps(row) + "\n" for row in [*good, *rows]).encode(), task, on_bad=on_bad)
 
 
+LISTS = st.lists(st.sampled_from(["x", "y", "", " x", "<image>", 3, None, True]) | ANYTHING, max_size=3) | ANYTHING
+LISTED = st.fixed_dictionaries({}, optional={"label": LISTS, "positive": ANYTHING, "negatives": LISTS})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(LISTED, max_size=4), st.sampled_from(["tag", "embed"]), st.sampled_from(["skip", "error"]))
+def test_any_lists_of_classes_and_texts(rows, task, on_bad):
+    own = {"tag": {"label": ["x", "y"]}, "embed": {"positive": "p", "negatives": ["n"]}}[task]
+    asked = [[{"role": "user", "content": str(n)}] for n in range(3 + len(rows))]
+    listed = [{"messages": user} | row for user, row in zip(asked, [own, own, own, *rows], strict=True)]
+    check("jsonl", "".join(json.dumps(row) + "\n" for row in listed).encode(), task, on_bad=on_bad)
+
+
 @FUZZ
 @given(st.binary(max_size=200), st.sampled_from(["jsonl", "csv", "parquet"]))
 def test_any_bytes(content, kind):

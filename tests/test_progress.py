@@ -38,3 +38,22 @@ def test_lines_without_a_step(line: bytes) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.4, "59s"), (64, "1m 04s"), (7380, "2h 03m")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_trainer_of_transformers_writes_the_log_that_is_followed(tmp_path: Path) -> None:
+    from transformers import TrainerState, TrainingArguments
+
+    from runners.training_log import TrainingLog
+
+    log, state = TrainingLog(), TrainerState(max_steps=8, global_step=2, epoch=0.5)
+    arguments = TrainingArguments(str(tmp_path), report_to=[], use_cpu=True)
+    log.on_train_begin(arguments, state, None)
+    state.global_step = 4
+    log.on_log(arguments, state, None, logs={"loss": 1.5, "reward": 0.25, "grad_norm": float("nan")})
+    (line,) = (tmp_path / "logging.jsonl").read_bytes().splitlines()
+    found = parse("train", line)
+    assert found is not None and found.left is not None
+    assert (found.step, found.steps, found.loss, found.metrics) == (4, 8, 1.5, {"reward": 0.25, "epoch": 0.5})
+    state.is_world_process_zero = False
+    log.on_log(arguments, state, None, logs={"loss": 1.0})
+    assert (tmp_path / "logging.jsonl").read_bytes().splitlines() == [line]

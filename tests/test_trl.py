@@ -1,6 +1,7 @@
 """TRL beside ms-swift: rows as it takes them, the parts of a model, accelerate's configuration, the short form."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,8 +9,20 @@ from compiling import plans, project
 from PIL import Image
 
 from compiler.backends import accelerate, trl
+from compiler.backends import trl_rlhf as rlhf
+from compiler.backends import trl_training as tables
 from compiler.plan import InputPath, ResumedModel
-from runners import machine, trl_arguments, trl_parts, trl_rows, trl_sft
+from runners import (
+    machine,
+    trl_arguments,
+    trl_grpo,
+    trl_model,
+    trl_pairs,
+    trl_parts,
+    trl_questions,
+    trl_rows,
+    trl_training,
+)
 from schema.diagnostics import RecipeError
 from schema.hardware import Hardware
 from schema.signature import load
@@ -94,6 +107,104 @@ def test_pictures_are_opened_anew_each_time(tmp_path):
     assert len(rows) == 1
 
 
+class Speaker:
+    """A tokenizer whose chat template writes something behind an answer."""
+
+    added_tokens_encoder = {"<s>": 1, "</s>": 2, "<|im_end|>": 7}
+    eos_token = "</s>"
+
+    def __init__(self, behind):
+        self.behind = behind
+
+    def apply_chat_template(self, turns, tokenize):
+        assert not tokenize
+        return f"<s>USER: {turns[0]['content']} BOT: {turns[1]['content']}{self.behind}"
+
+
+@pytest.mark.parametrize(("behind", "ending"), [("", "</s>"), ("\n", "</s>"), ("</s>", ""), ("<|im_end|>\n", "")])
+def test_an_answer_gets_an_end_where_the_chat_template_writes_none(behind, ending):
+    assert trl_rows.ending_of(Speaker(behind), False) == ending
+
+
+def test_the_end_stands_behind_answers_alone():
+    prompt, answer = TEXT["messages"]
+    found = trl_rows.example(TEXT, False, "</s>")
+    assert found == {"prompt": [prompt], "completion": [answer | {"content": "A cat.</s>"}]}
+    pair = trl_pairs.pair(TEXT | {"rejected_response": "Me."}, False, "</s>")
+    assert [pair[name][0]["content"] for name in ("chosen", "rejected")] == ["A cat.</s>", "Me.</s>"]
+
+
+QUESTION = {"messages": [{"role": "user", "content": "<image>How many?"}], "images": ["a.png"], "solution": "3"}
+
+
+def test_a_question_keeps_its_solution_for_the_rewards():
+    found = trl_questions.question(QUESTION, True)
+    assert found["prompt"] == [{"role": "user", "content": [{"type": "image"}, text("How many?")]}]
+    assert (found["images"], found["solution"]) == (["a.png"], "3")
+
+
+def test_a_pair_has_both_answers():
+    found = trl_pairs.pair({**TEXT, "rejected_response": "Me.", "images": []}, True)
+    assert found["prompt"] == [{"role": "user", "content": [text("Who?")]}]
+    assert found["chosen"] == [{"role": "assistant", "content": [text("A cat.")]}]
+    assert found["rejected"] == [{"role": "assistant", "content": [text("Me.")]}]
+
+
+@pytest.mark.parametrize(
+    ("read", "row"),
+    [
+        (lambda file: trl_questions.read([file], False, Path()), QUESTION),
+        (lambda file: trl_questions.read([file], True, Path()), QUESTION | {"videos": ["a.mp4"]}),
+        (lambda file: trl_questions.read([file], True, Path()), QUESTION | {"tools": "[]"}),
+        (lambda file: trl_pairs.read([file], False), TEXT | {"rejected_response": "Me.", "images": ["a.png"]}),
+        (lambda file: trl_pairs.read([file], True), TEXT | {"rejected_response": "Me.", "label": 1}),
+        (lambda file: trl_pairs.read([file], True), TEXT | {"rejected_response": "Me.", "tools": "[]"}),
+    ],
+)
+def test_questions_and_pairs_that_trl_would_take_in_part_are_refused(tmp_path, read, row):
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    with pytest.raises(RecipeError) as caught:
+        read(str(file))
+    assert [problem.code for problem in caught.value.diagnostics] == ["R0560"]
+
+
+def fitting(lengths, tokens, seed=0):
+    rows = [{"prompt": [], "length": length} for length in lengths]
+    return trl_questions.Fitting(rows, trl_questions.Limit(lambda row: row["length"], tokens, seed))
+
+
+def test_a_question_that_is_too_long_gives_way_to_another_always_the_same():
+    lengths = [5, 90, 7, 80, 9, 3]
+    rows = fitting(lengths, 10)
+    found = [rows[index]["length"] for index in range(6)]
+    assert len(rows) == 6
+    assert [a for a, b in zip(found, lengths, strict=True) if b <= 10] == [5, 7, 9, 3]
+    assert all(length <= 10 for length in found)
+    assert found == [fitting(lengths, 10)[index]["length"] for index in range(6)]
+    others = [[fitting(lengths, 10, seed)[index]["length"] for index in (1, 3)] for seed in range(20)]
+    assert len({tuple(pair) for pair in others}) > 4
+
+
+def test_no_question_that_fits_is_told():
+    with pytest.raises(RecipeError) as caught:
+        fitting([11, 12], 10)[0]
+    assert [problem.code for problem in caught.value.diagnostics] == ["R0581"]
+
+
+@pytest.mark.parametrize(("questions", "enough"), [(7, False), (8, True)])
+def test_too_few_questions_for_a_step_are_told(questions, enough):
+    config = SimpleNamespace(generation_batch_size=64, num_generations=8)
+    if enough:
+        trl_grpo._enough(questions, config)
+        return
+    with pytest.raises(RecipeError) as caught:
+        trl_grpo._enough(questions, config)
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "R0580"
+    assert "at most 56" in problem.help
+
+
 # -- the model
 
 
@@ -115,7 +226,7 @@ def test_a_module_belongs_to_a_part(name, part):
 
 @pytest.mark.parametrize("length", [9, 8])
 def test_a_longer_example_ends_the_run(length):
-    collate = trl_sft._Measured(lambda rows: {"input_ids": SimpleNamespace(shape=(1, rows[0]))}, 8)
+    collate = trl_training.Measured(lambda rows: {"input_ids": SimpleNamespace(shape=(1, rows[0]))}, 8)
     if length <= 8:
         assert collate([length])["input_ids"].shape == (1, 8)
         return
@@ -128,14 +239,92 @@ def test_a_longer_example_ends_the_run(length):
 
 def test_a_limit_of_pixels_that_the_processor_does_not_know_is_refused():
     fits = SimpleNamespace(image_processor=SimpleNamespace(size={"longest_edge": 200, "shortest_edge": 100}))
-    trl_sft._check_limits(fits, {"max_pixels": 200, "min_pixels": 100})
+    trl_model._check_limits(fits, {"max_pixels": 200, "min_pixels": 100})
     other = SimpleNamespace(image_processor=SimpleNamespace(size={"height": 336, "width": 336}))
     with pytest.raises(RecipeError) as caught:
-        trl_sft._check_limits(other, {"max_pixels": 200})
+        trl_model._check_limits(other, {"max_pixels": 200})
     assert [problem.code for problem in caught.value.diagnostics] == ["R0562"]
 
 
 # -- what is compiled
+
+ALIGNED = """\
+version: 1
+name: demo
+models: {base: {id: Qwen/Qwen3-8B}}
+datasets: {pairs: {kind: jsonl, path: data/pairs.jsonl, columns: {prompt: q, answer: a, rejected: b}}}
+hardware: {gpus: 2}
+stages:
+  lessons: {kind: prepare, dataset: pairs}
+  questions: {kind: prepare, dataset: pairs, task: solve}
+  preferences: {kind: prepare, dataset: pairs, task: prefer}
+  taught: {kind: sft, engine: trl, model: base, data: lessons.train}
+"""
+GRPO = "kind: grpo, engine: trl, data: questions.train, rewards: [{kind: exact}]"
+DPO = "kind: dpo, engine: trl, data: preferences.train"
+
+
+def options_of(tmp_path, stage):
+    (plan,) = plans(project(tmp_path, demo=f"{ALIGNED}  train: {{{stage}}}\n") / "demo.yaml").values()
+    assert [problem for problem in plan.diagnostics if problem.severity == "error"] == []
+    return plan.stage("train").launch.commands[0].options
+
+
+BASE, BEFORE = ("base", ".recipe/models/Qwen--Qwen3-8B"), ("model", "outputs/demo/taught/model")
+COMPARED = [
+    (f"{GRPO}, model: base", {}),
+    (f"{GRPO}, model: taught", {"adapter": BEFORE, "reference_adapter": BEFORE}),
+    (f"{GRPO}, model: taught, adapter: new", {"reference_adapter": BEFORE}),
+    (f"{GRPO}, model: taught, beta: 0", {"adapter": BEFORE}),
+    (f"{GRPO}, model: base, tuner: {{kind: full}}", {"reference_model": ("model", BASE[1])}),
+    (f"{GRPO}, model: base, tuner: {{kind: full}}, beta: 0", {}),
+    (f"{DPO}, model: base", {}),
+    (f"{DPO}, model: taught", {"adapter": BEFORE, "reference_adapter": BEFORE}),
+    (f"{DPO}, model: taught, adapter: new", {"reference_adapter": BEFORE}),
+    (f"{DPO}, model: base, tuner: {{kind: full}}", {"reference_model": ("model", BASE[1])}),
+]
+
+
+@pytest.mark.parametrize(("stage", "expected"), COMPARED)
+def test_the_policy_and_its_reference_are_named(tmp_path, stage, expected):
+    options = options_of(tmp_path, stage)
+    names = ("adapter", "reference_adapter", "reference_model")
+    found = {name: (options[name].role, options[name].path) for name in names if name in options}
+    assert found == expected
+    model = options["model_name_or_path"]
+    assert isinstance(model, ResumedModel) is ("kind: full" in stage)
+    below = model.model if isinstance(model, ResumedModel) else model
+    assert below.path == BASE[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "loss", "weights"),
+    [
+        ("", ("sigmoid",), None),
+        (", loss_type: ipo", ("ipo",), None),
+        (", sft_weight: 0.3", ("sigmoid", "sft"), (1.0, 0.3)),
+    ],
+)
+def test_the_loss_of_the_preferred_answer_is_one_of_two(tmp_path, said, loss, weights):
+    options = options_of(tmp_path, f"{DPO}, model: base{said}")
+    assert (options["loss_type"], options.get("loss_weights")) == (loss, weights)
+
+
+def test_a_group_of_answers_is_a_part_of_what_is_sampled_at_once(tmp_path):
+    """TRL samples steps_per_generation × micro × processes answers, and divides them into groups."""
+    options = options_of(tmp_path, f"{GRPO}, model: base, generations: 4, batch: {{global: 32, micro: 2}}")
+    names = ("num_generations", "steps_per_generation", "gradient_accumulation_steps", "per_device_train_batch_size")
+    assert [options[name] for name in names] == [4, 8, 8, 2]
+
+
+@pytest.mark.parametrize("kind", ["grpo", "dpo"])
+def test_every_option_of_alignment_is_one_of_trls(tmp_path, kind):
+    options = options_of(tmp_path, f"{GRPO if kind == 'grpo' else DPO}, model: base")
+    known = load("trl", kind).options
+    tables = {"grpo": (rlhf.GRPO, rlhf.GRPO_DEFAULTS, *rlhf.VLLM.values()), "dpo": (rlhf.DPO, rlhf.DPO_DEFAULTS)}[kind]
+    assert {name for table in tables for name in table} <= set(known)
+    assert set(options) <= set(known)
+    assert set(tables[1]) <= set(options)
 
 
 def test_the_short_form_is_the_long_one(tmp_path):
@@ -154,9 +343,9 @@ def test_every_option_that_decides_is_written_out_as_trl_knows_it(tmp_path):
     """What the tables name is there, and no name is one that TRL lacks."""
     (command, _) = train(tmp_path).launch.commands
     known = load("trl", "sft").options
-    for table in (trl.TRAINING, trl.LORA, trl.DEFAULTS):
+    for table in (trl.TRAINING, tables.LORA, trl.DEFAULTS):
         assert set(table) <= set(known)
-    assert set(command.options) >= (set(trl.TRAINING) | set(trl.LORA) | set(trl.DEFAULTS)) - {
+    assert set(command.options) >= (set(trl.TRAINING) | set(tables.LORA) | set(trl.DEFAULTS)) - {
         "max_steps",
         "lora_modules_to_save",
     }

@@ -11,8 +11,8 @@ BUCKET = 500_000_000
 """DeepSpeed's default bucket size, in elements."""
 
 
-def config(name: str) -> dict[str, Any]:
-    """The configuration behind `zero0` … `zero3-offload`."""
+def config(name: str, overlap: bool = False) -> dict[str, Any]:
+    """The configuration behind `zero0` … `zero3-offload`; `overlap` of communication with the backward pass."""
     stage, _, offload = name.removeprefix("zero").partition("-")
     return {
         "fp16": {
@@ -24,7 +24,7 @@ def config(name: str) -> dict[str, Any]:
             "min_loss_scale": 1,
         },
         "bf16": {"enabled": "auto"},
-        "zero_optimization": _zero(int(stage), bool(offload)),
+        "zero_optimization": _zero(int(stage), bool(offload), overlap),
         "gradient_accumulation_steps": "auto",
         "gradient_clipping": "auto",
         "steps_per_print": 2000,
@@ -35,11 +35,11 @@ def config(name: str) -> dict[str, Any]:
     }
 
 
-def _zero(stage: int, offload: bool) -> dict[str, Any]:
+def _zero(stage: int, offload: bool, overlap: bool) -> dict[str, Any]:
     zero: dict[str, Any] = {"stage": stage}
     if stage == 0:
         return zero
-    zero |= {"overlap_comm": False, "contiguous_gradients": True}
+    zero |= {"overlap_comm": overlap, "contiguous_gradients": True}
     zero |= {"reduce_bucket_size": "auto" if stage == 3 else BUCKET}
     if stage < 3:
         zero |= {"reduce_scatter": True, "allgather_partitions": True, "allgather_bucket_size": BUCKET}

@@ -7,8 +7,27 @@ from typing import Any
 
 from compiler.plan import InputPath, Plan, StagePlan, Value
 from schema.base import steps_of
-from schema.stages import Prepare
+from schema.stages import Prepare, Synthesize
 from schema.training import TrainingStage
+
+Fields = Mapping[str, tuple[str | int, ...]]
+"""Option → the path of a field in its stage."""
+
+TRANSFORMERS: Fields = {
+    "optim": ("optimizer", "name"),
+    "lr_scheduler_type": ("optimizer", "schedule"),
+    "weight_decay": ("optimizer", "weight_decay"),
+    "adam_beta1": ("optimizer", "betas", 0),
+    "adam_beta2": ("optimizer", "betas", 1),
+    "adam_epsilon": ("optimizer", "epsilon"),
+    "max_grad_norm": ("optimizer", "max_grad_norm"),
+    "num_train_epochs": ("epochs",),
+    "max_steps": ("max_steps",),
+    "per_device_train_batch_size": ("batch", "micro"),
+    "per_device_eval_batch_size": ("evaluation", "micro_batch"),
+    "gradient_checkpointing": ("gradient_checkpointing",),
+}
+"""The options that every engine has from transformers' trainer, under its names."""
 
 LONG = 1_000_000_000
 """A cadence in steps that no run reaches: a trainer saves at the end of training all the same."""
@@ -19,7 +38,7 @@ def without_nulls(options: Mapping[str, Any]) -> dict[str, Value]:
     return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
-def fields(stage: TrainingStage, table: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
+def fields(stage: TrainingStage, table: Fields) -> dict[str, Any]:
     """Option → the value of its field, by a backend's table."""
     return {option: value_at(stage, path) for option, path in table.items()}
 
@@ -42,7 +61,18 @@ def picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:
     """The folder in which the data's own pictures stand; files of the project need none."""
     recipe = plan.instance.recipe
     for given in (*planned.inputs_like("data"), *planned.inputs_like("validation")):
-        source = recipe.stages.get(given.stage or "")
+        name = given.stage or ""
+        source = recipe.stages.get(name)
+        if isinstance(source, Synthesize):  # its rows are about the pictures of its questions
+            name = source.data.partition(".")[0]
+            source = recipe.stages[name]
         if isinstance(source, Prepare) and recipe.datasets[source.dataset].draws:
-            return InputPath(given.role, f"{plan.outputs}/{given.stage}")
+            return InputPath(given.role, f"{plan.outputs}/{name}")
     return None
+
+
+def model_below(planned: StagePlan) -> InputPath:
+    """The model that is loaded; where the stage before hands over an adapter, the one below it."""
+    roles = {given.role for given in planned.inputs}
+    role = "base" if "base" in roles else "model"
+    return InputPath(role, planned.input(role).path)

@@ -6,14 +6,13 @@ the default of schema version 1, so that another release of the engine with othe
 
 from __future__ import annotations
 
-from compiler.backends.fields import without_nulls
+from compiler.backends.fields import Fields, without_nulls
 from compiler.backends.ms_swift_training import (
     ENGINE,
     LORA,
     SFT_DEFAULTS,
     TRAINING,
     WATCH,
-    Fields,
     environment,
     identity_of,
     training_launch,
@@ -21,7 +20,7 @@ from compiler.backends.ms_swift_training import (
     training_outputs,
 )
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
-from schema.stages import Merge, Predict
+from schema.stages import Classify, Merge, Predict
 from schema.training import SupervisedStage, TrainingStage
 
 SUPERVISED: Fields = {"max_length": ("max_length",), "packing": ("packing",)} | dict(TRAINING)
@@ -131,6 +130,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "seed": recipe.seed,
         "data_seed": recipe.seed,
         **INFER_DEFAULTS,
+        **_probabilities(classifier),
         "result_path": OutputPath("raw.jsonl"),
     }
     infer = Command(("swift", "infer"), without_nulls(options), (ENGINE, "infer"), stage.engine.args)
@@ -149,3 +149,10 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         env["NPROC_PER_NODE"] = str(recipe.hardware.gpus)
     launch = Launch((infer, collect), env, runners=("runners.collect",))
     return launch, (Output("predictions.jsonl"),)
+
+
+def _probabilities(classifier: Classify | None) -> dict[str, Value | None]:
+    """Where any number of classes may be right, the probability of each: thresholds are chosen by it."""
+    if classifier is None or not classifier.multi_label:
+        return {}
+    return {"logprobs": True, "top_logprobs": classifier.classes}

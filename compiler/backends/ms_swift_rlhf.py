@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.backends import rewards
+from compiler.backends.fields import Fields, model_below
 from compiler.backends.ms_swift_training import (
     ENGINE,
     LORA,
     SFT_DEFAULTS,
     TRAINING,
     WATCH,
-    Fields,
-    model_below,
     training_launch,
     training_options,
     training_outputs,

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from compiler.backends.deepspeed import config as deepspeed_config
-from compiler.backends.fields import LONG, cadence, fields, picture_folder, without_nulls
+from compiler.backends.fields import (
+    LONG,
+    TRANSFORMERS,
+    Fields,
+    cadence,
+    fields,
+    model_below,
+    picture_folder,
+    without_nulls,
+)
 from compiler.plan import (
     Command,
     FilePath,
@@ -28,36 +37,23 @@ from compiler.plan import (
 from compiler.render.root import PLUGIN
 from schema.base import steps_of
 from schema.hardware import Hardware
-from schema.stages import Classify
+from schema.stages import Classify, Embed
 from schema.training import Source, TrainingStage
 from schema.tuner import LoraTuner
 
 ENGINE = "ms-swift"
-Fields = Mapping[str, tuple[str | int, ...]]
-"""Option → the path of a field in its stage."""
-
 TRAINING: Fields = {
     "optim": ("optimizer", "name"),
     "vit_lr": ("optimizer", "vision_learning_rate"),
     "aligner_lr": ("optimizer", "aligner_learning_rate"),
-    "lr_scheduler_type": ("optimizer", "schedule"),
-    "weight_decay": ("optimizer", "weight_decay"),
-    "adam_beta1": ("optimizer", "betas", 0),
-    "adam_beta2": ("optimizer", "betas", 1),
-    "adam_epsilon": ("optimizer", "epsilon"),
-    "max_grad_norm": ("optimizer", "max_grad_norm"),
-    "num_train_epochs": ("epochs",),
-    "max_steps": ("max_steps",),
-    "per_device_train_batch_size": ("batch", "micro"),
-    "per_device_eval_batch_size": ("evaluation", "micro_batch"),
-    "gradient_checkpointing": ("gradient_checkpointing",),
+    **TRANSFORMERS,
     "vit_gradient_checkpointing": ("gradient_checkpointing",),
     "save_total_limit": ("checkpoints", "keep"),
     "freeze_vit": ("tuner", "freeze", "vision"),
     "freeze_aligner": ("tuner", "freeze", "aligner"),
     "freeze_llm": ("tuner", "freeze", "language"),
 }
-"""Option → the field of a training stage that it is."""
+"""Option → the field of a training stage that it is. The order is that of the scripts."""
 
 LORA: Fields = {
     "lora_rank": ("tuner", "rank"),
@@ -171,13 +167,6 @@ def training_options(
     return without_nulls(options)
 
 
-def model_below(planned: StagePlan) -> InputPath:
-    """The model that is loaded; where the stage before hands over an adapter, the one below it."""
-    roles = {given.role for given in planned.inputs}
-    role = "base" if "base" in roles else "model"
-    return InputPath(role, planned.input(role).path)
-
-
 def training_launch(
     plan: Plan, planned: StagePlan, train: Command, before: Sequence[Command] = (), runners: Sequence[str] = ()
 ) -> Launch:
@@ -189,7 +178,7 @@ def training_launch(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
     )
-    files = {"deepspeed": deepspeed_config(stage.deepspeed)} if stage.deepspeed else {}
+    files = {"deepspeed": deepspeed_config(stage.deepspeed, bool(stage.overlap_comm))} if stage.deepspeed else {}
     env = environment(plan, planned, model) | _launcher(hardware, stage)
     required = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if hardware.nodes > 1 else ()
     return Launch((*before, train, collect), env, files, required, ("runners.collect", *runners))
@@ -202,14 +191,11 @@ def training_outputs(curve: Mapping[str, Json]) -> tuple[Output, ...]:
 
 def identity_of(model: ResolvedModel, trained: object) -> dict[str, Value | None]:
     """What the engine has to know of a model that is given as a folder."""
-    classifier = isinstance(trained, Classify)
-    return {
-        "model_type": model.type,
-        "template": model.template,
-        "task_type": "seq_cls" if classifier else "causal_lm",
-        "num_labels": trained.classes if isinstance(trained, Classify) else None,
-        "problem_type": "single_label_classification" if classifier else None,
-    }
+    task: dict[str, Value | None] = {"task_type": "embedding" if isinstance(trained, Embed) else "causal_lm"}
+    if isinstance(trained, Classify):
+        problem = "multi_label_classification" if trained.multi_label else "single_label_classification"
+        task = {"task_type": "seq_cls", "num_labels": trained.classes, "problem_type": problem}
+    return {"model_type": model.type, "template": model.template, **task}
 
 
 def _number_formats(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | None]:

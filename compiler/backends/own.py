@@ -8,11 +8,14 @@ from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, Ou
 from schema.datasets import Dataset
 from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
+from schema.datasets.okvqa import Okvqa
 from schema.datasets.shapes import Shapes
-from schema.stages import Classify, Distill, Evaluate, Prepare, Stage
+from schema.stages import Classify, Distill, Evaluate, Predict, Prepare, Stage
 
 APART = ("prompt", "prompt_file", "system", "split", "hub")
 """Fields that the configuration has elsewhere, and the hub: the same data comes from any."""
+
+YOUNGER_COLUMNS = ("rejected", "label_separator", "positive", "negatives")
 
 RESULT = OutputPath("result")
 CONFUSION = {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion matrix"}
@@ -30,7 +33,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "dataset": {k: v for k, v in described.items() if k not in APART},
         "prompt": dataset.prompt,
         "system": dataset.system,
-        "split": described["split"],
+        **({} if isinstance(dataset, Okvqa) else {"split": described["split"]}),
         "task": planned.stage.task,
         "seed": recipe.seed,
     }
@@ -42,7 +45,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     if dataset.prompt_file is not None:
         options["prompt"] = InputPath("prompt", dataset.prompt_file)
     command = Command(("python", "-m", "runners.prepare"), options)
-    names = [f"{split}.jsonl" for split in dataset.split.names] + ["classes.json", "report.json"]
+    names = [f"{split}.jsonl" for split in dataset.splits] + ["classes.json", "report.json"]
     names += dataset.makes(planned.stage.task)
     launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
     return launch, tuple(Output(name) for name in names)
@@ -54,8 +57,8 @@ def _unsaid(dataset: Dataset) -> dict[str, Any]:
     if isinstance(dataset, Shapes) and dataset.noise is None:
         silent["noise"] = True
     columns = getattr(dataset, "columns", None)
-    if isinstance(columns, Columns) and columns.rejected is None:
-        silent["columns"] = {"rejected"}
+    if isinstance(columns, Columns):
+        silent["columns"] = {name for name in YOUNGER_COLUMNS if getattr(columns, name) is None}
     return silent
 
 
@@ -70,6 +73,12 @@ def _classifies(stage: Stage, rows: str) -> TypeGuard[Classify | Distill]:
 def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     """`python -m runners.evaluate` on the predictions."""
     assert isinstance(planned.stage, Evaluate)
+    predicting = plan.instance.recipe.stages[planned.stage.predictions]
+    classifier = plan.instance.recipe.classifier(predicting.model) if isinstance(predicting, Predict) else None
+    if classifier is not None and classifier.multi_label:
+        return _tags(planned, planned.stage)
+    if planned.stage.metrics == ("vqa_accuracy",):
+        return _agreement(planned)
     predictions = planned.input("predictions")
     options: dict[str, Value] = {
         "predictions": InputPath("predictions", predictions.path),
@@ -84,3 +93,28 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
         Output("confusion.csv", "plot", CONFUSION),
     )
     return launch, outputs
+
+
+def _agreement(planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.scores.agreement` on predictions with several people's answers."""
+    options: dict[str, Value] = {
+        "predictions": InputPath("predictions", planned.input("predictions").path),
+        "to": RESULT,
+    }
+    program = "runners.scores.agreement"
+    launch = Launch((Command(("python", "-m", program), options),), runners=(program,))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"))
+
+
+def _tags(planned: StagePlan, stage: Evaluate) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.scores.tags` on predictions with any number of classes."""
+    options: dict[str, Value] = {"predictions": InputPath("predictions", planned.input("predictions").path)}
+    if stage.thresholds_from is not None:
+        options["thresholds-from"] = InputPath("thresholds", planned.input("thresholds").path)
+    options |= {
+        "to": RESULT,
+        "classes": InputPath("classes", planned.input("classes").path),
+        "metrics": stage.metrics,
+    }
+    launch = Launch((Command(("python", "-m", "runners.scores.tags"), options),), runners=("runners.scores.tags",))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"), Output("thresholds.json"))

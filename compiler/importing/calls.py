@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from compiler.importing import distillation
 from compiler.importing.files import read_mapping
 from compiler.importing.left import Given, Left, given_from
 from compiler.importing.options import read_options, swift_meaning, trainer_meaning
@@ -14,7 +15,7 @@ from compiler.importing.script import Command, Script, Text
 from schema.diagnostics import Span
 from schema.signature import Signature, load
 
-SWIFT_KINDS = {"sft": "train", "export": "merge", "infer": "predict"}
+SWIFT_KINDS = {"sft": "train", "rlhf": "train", "export": "merge", "infer": "predict"}
 """Subcommand of `swift` → what it becomes."""
 LAUNCHERS = {
     ("accelerate", "launch"): ("accelerate", "launch"),
@@ -55,7 +56,12 @@ SAID_BY_LAUNCHER = {
     **dict.fromkeys(("gpu_ids", "include"), "`recipe run --gpus` chooses the GPUs"),
 }
 _LOCAL_GPUS = re.compile(r"localhost:(\d+(?:,\d+)*)\Z")
-GRPO = frozenset({"num_generations", "reward_funcs", "beta", "max_completion_length", "reward_weights"})
+GRPO = frozenset({"num_generations", "reward_funcs", "max_completion_length", "reward_weights"})
+"""Options of a trainer that mean GRPO."""
+TRL_RENAMED = {"max_prompt_length": "max_length", "vllm_max_model_length": "vllm_max_model_len"}
+"""Option of TRL's GRPO, also of older releases → ms-swift's that means the same."""
+ALIGNMENT = ("grpo", "dpo")
+"""Kinds of alignment that recipes have stages for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Call:
     place: Span
     raw: str
     trainer: bool = False
+    stage: str = "sft"
+    """The kind of stage that a training becomes."""
 
 
 @dataclass(slots=True)
@@ -111,9 +119,23 @@ def _command(found: Calls, command: Command, folder: Path) -> None:
     elif program == "python" and len(words) > 1 and _is_trainer(names[1]):
         given, left, _ = read_options(words[2:], None, trainer_meaning(load("ms-swift", "sft")))
         found.left += left
-        _trainer(found, f"python {names[1]}", _by_name(given), command.env, command.place, raw)
+        _script(found, f"python {names[1]}", given, command, raw)
     else:
         found.left.append(Left("R0733", command.place, raw, _why_not(names[0], command)))
+
+
+def _script(found: Calls, program: str, given: list[Given], command: Command, raw: str) -> None:
+    """A script that is started with Python itself."""
+    if distillation.distils(iter(given)):
+        distilled(found, program, given, command.env, command.place, raw)
+    else:
+        _trainer(found, program, _by_name(given), command.env, command.place, raw)
+
+
+def distilled(found: Calls, program: str, given: list[Given], env: Mapping[str, Text], place: Span, raw: str) -> None:
+    """A trainer that distils. No engine of a recipe has its options: the signature is one that knows none of them."""
+    options = distillation.unnamed(iter(given))
+    found.calls.append(Call("distill", program, load("torch", "torchrun"), options, env, place, raw, True, "distill"))
 
 
 def _why_not(name: str, command: Command) -> str:
@@ -135,23 +157,34 @@ def _by_name(given: list[Given]) -> dict[str, Given]:
 def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[Text], raw: str, folder: Path) -> None:
     """`swift …` and `trl …`."""
     verb = head[1] if len(head) > 1 else ""
-    if head[0] == "trl" and verb == "sft":
+    if head[0] == "trl" and verb in ("sft", *ALIGNMENT):
         given, left, _ = read_options(words[2:], None, trainer_meaning(load("ms-swift", "sft")))
         found.left += left
         options = _by_name(given)
         config = options.pop("--config", None)
         if config is not None:
             options = {**_configured(found, config, folder), **options}
-        _trainer(found, "trl sft", options, command.env, command.place, raw)
+        _trainer(found, f"trl {verb}", options, command.env, command.place, raw)
     elif head[0] == "swift" and verb in SWIFT_KINDS:
         signature = load("ms-swift", verb)
         given, left, _ = read_options(words[2:], signature, swift_meaning(signature))
         found.left += left
-        kind = SWIFT_KINDS[verb]
-        found.calls.append(Call(kind, f"swift {verb}", signature, _by_name(given), command.env, command.place, raw))
+        _swift(found, verb, signature, _by_name(given), command, raw)
     else:
         reason = f"recipes have no kind of stage for `{' '.join(head[:2])}`"
         found.left.append(Left("R0733", command.place, raw, reason))
+
+
+def _swift(found: Calls, verb: str, signature: Signature, given: dict[str, Given], command: Command, raw: str) -> None:
+    stage = "sft"
+    if verb == "rlhf":
+        stage = given["rlhf_type"].value if "rlhf_type" in given else "dpo"
+        if stage not in ALIGNMENT:
+            reason = f"recipes have no kind of stage for `rlhf_type: {stage}`"
+            found.left.append(Left("R0733", command.place, raw, reason))
+            return
+    call = Call(SWIFT_KINDS[verb], f"swift {verb}", signature, given, command.env, command.place, raw, stage=stage)
+    found.calls.append(call)
 
 
 def _configured(found: Calls, config: Given, folder: Path) -> dict[str, Given]:
@@ -191,8 +224,12 @@ def _launched(
         return
     given, left, _ = read_options(words[read + 1 :], None, trainer_meaning(load("ms-swift", "sft")))
     found.left += left
+    program = " ".join((*launcher.program, words[read].text))
+    if distillation.distils(iter(given)):
+        distilled(found, program, [*own, *given], command.env, command.place, raw)
+        return
     options = {**_launcher_options(found, own, folder), **_by_name(given)}
-    _trainer(found, " ".join((*launcher.program, words[read].text)), options, command.env, command.place, raw)
+    _trainer(found, program, options, command.env, command.place, raw)
 
 
 def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str, Given]:
@@ -216,12 +253,36 @@ def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str,
 def _trainer(
     found: Calls, program: str, given: dict[str, Given], env: Mapping[str, Text], place: Span, raw: str
 ) -> None:
-    """A trainer on transformers' arguments becomes supervised fine-tuning."""
-    if rewarded := [name for name in GRPO if name in given or f"--{name}" in given]:
-        shown = ", ".join(f"`{name}`" for name in sorted(rewarded))
-        reason = f"{shown} mean GRPO, for which recipes have no kind of stage: what is written here is `sft`"
+    """A trainer on transformers' arguments becomes a stage of what its name or its options say that it trains."""
+    stage = _trained(program, given)
+    if stage == "sft" and _option(given, "beta"):
+        reason = "`beta` is of GRPO, of DPO and of others, and nothing says which: what is written here is `sft`"
         found.left.append(Left("R0733", place, raw or program, reason))
-    found.calls.append(Call("train", program, load("ms-swift", "sft"), given, env, place, raw or program, True))
+    signature = load("ms-swift", "sft" if stage == "sft" else "rlhf")
+    if stage != "sft":
+        given = _by_name([_aligned(option, stage, signature) for option in given.values()])
+    found.calls.append(Call("train", program, signature, given, env, place, raw or program, True, stage))
+
+
+def _trained(program: str, given: Mapping[str, Given]) -> str:
+    if any(_option(given, name) for name in GRPO):
+        return "grpo"
+    named = PurePosixPath(program.split()[-1]).name.lower()
+    return next((kind for kind in ALIGNMENT if kind in named), "sft")
+
+
+def _option(given: Mapping[str, Given], name: str) -> bool:
+    return any(option.name == name or option.written.lstrip("-").replace("-", "_") == name for option in given.values())
+
+
+def _aligned(option: Given, stage: str, signature: Signature) -> Given:
+    """An option that only alignment has, by the engine's name."""
+    bare = option.written.lstrip("-").replace("-", "_")
+    name = TRL_RENAMED.get(bare, bare) if stage == "grpo" else bare
+    if option.name or name not in signature.options:
+        return option
+    renamed = "" if name == bare else f"`{bare}` is `{name}` of the engine"
+    return replace(option, name=name, renamed=renamed)
 
 
 def environment(call: Call) -> dict[str, Given]:

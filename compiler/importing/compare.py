@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
+from compiler.importing import distillation
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Path
 from compiler.importing.fields import draft_value, field_of, gpus_in
@@ -27,6 +28,10 @@ SAID = {
     "dataset": "a stage prepares the data",
     "val_dataset": "a stage prepares the data",
     "split_dataset_ratio": "the stage that prepares the data holds rows out",
+    "ref_adapters": "the recipe names the stage that trains it",
+    "ref_model": "the model that the stage starts from is its reference",
+    "reward_funcs": "`rewards` of the stage says it",
+    "external_plugins": "`rewards` of the stage says it",
     "deepspeed": "the configuration is written beside the stage",
     "output_dir": "a stage writes to outputs/RECIPE/STAGE",
     "result_path": "a stage writes to outputs/RECIPE/STAGE",
@@ -66,16 +71,26 @@ def compared(built: Built, plan: Plan) -> Iterator[Left]:
     yield from (left for left in seen.values() if left is not None)
 
 
+def command_of(stage: StagePlan) -> Command:
+    """The command of a stage that an engine is started with."""
+    commands = stage.launch.commands
+    return next((command for command in commands if command.signature is not None), commands[0])
+
+
 def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left | None:
     """None when the compiled command has the option with the same value."""
     if given.odd:
         return given.left(given.odd)
     if is_secret(given.name or given.written):
         return given.left(SECRET)
-    command = stage.launch.commands[0]
+    command = command_of(stage)
     option = call.signature.options.get(given.name)
     placed = [path for path, entry in built.draft.placed.items() if entry.given is given]
     told = f"the recipe says it: `{_shown(placed[0])}`" if placed else ""
+    if option is None and call.kind == "distill":
+        if given.written.endswith("output_dir"):
+            return given.left(SAID["output_dir"], "R0735")
+        return None if placed else given.left(distillation.why_not(built.draft, stage.name, given))
     if option is None:
         if placed or _launcher_said(given, stage):
             return given.left(told or SAID[given.name], "R0735")
@@ -109,7 +124,7 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
 
 def _launcher_said(given: Given, stage: StagePlan) -> bool:
     """Whether the compiled launch does what a launcher's option says, for which ms-swift has none."""
-    options, training = stage.launch.commands[0].options, stage.stage
+    options, training = command_of(stage).options, stage.stage
     if given.name == "mixed_precision":
         formats = {"bf16": (True, False), "fp16": (False, True), "no": (False, False)}
         return (options.get("bf16"), options.get("fp16")) == formats.get(given.value)
@@ -219,15 +234,15 @@ def _decided(built: Built, stage: StagePlan, call: Call) -> Iterator[Left]:
         reason = f"another command says it, and in a recipe it holds here too: {', '.join(told)}"
         yield Left("R0735", call.place, call.program, reason)
     told = []
-    for option, compiled in undecided(stage.launch.commands[0], call):
+    for option, compiled in undecided(command_of(stage), call):
         if option.name in IGNORED_OPTIONS or option.name in SAID:
             continue
         if call.trainer:
             if option.name in FIELDS and option.name not in ("model_type", "template", "seed", "data_seed"):
-                told.append(f"{option.name} {_text(stage.launch.commands[0].options[option.name])}")
+                told.append(f"{option.name} {_text(command_of(stage).options[option.name])}")
         elif option.default != compiled and (option.default is not None or option.name in OPEN):
             engine = "open" if option.default is None else plain(option.default)
-            told.append(f"{option.name} {_text(stage.launch.commands[0].options[option.name])} (engine: {engine})")
+            told.append(f"{option.name} {_text(command_of(stage).options[option.name])} (engine: {engine})")
     if told:
         whose = "the script's own defaults are not known" if call.trainer else "the engine has another default"
         reason = f"not given, and decided by the recipe, where {whose}: {', '.join(told)}"

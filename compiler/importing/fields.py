@@ -11,6 +11,7 @@ from compiler.backends.deepspeed import config as deepspeed_config
 from compiler.backends.fields import LONG
 from compiler.backends.ms_swift import SUPERVISED
 from compiler.backends.ms_swift_training import LORA
+from compiler.importing import alignment
 from compiler.importing.calls import Call
 from compiler.importing.draft import Draft, Path, number
 from compiler.importing.files import find_file, read_json
@@ -41,7 +42,7 @@ _STAGES: dict[str, type[Stage]] = {kind.model_fields["kind"].annotation.__args__
 
 def field_of(option: str, kind: str, stage: str, model: str | None) -> Path | None:
     """Where a recipe says what an option says, for a kind of stage; None where no field does."""
-    path = _BY_OPTION.get(option)
+    path = alignment.BY_OPTION.get(kind, {}).get(option) or _BY_OPTION.get(option)
     if path is None or path[0] == "datasets":
         return None  # what a data set says is in its rows
     if path[0] == "models":
@@ -68,8 +69,18 @@ SPECIAL = frozenset(
         *("torch_dtype", "bf16", "fp16", "mixed_precision", "tuner_type", "truncation_strategy", "swanlab_project"),
         *("save_strategy", "save_steps", "eval_strategy", "eval_steps", "logging_strategy", "logging_steps"),
         *("gradient_accumulation_steps", "per_device_train_batch_size", "load_best_model_at_end", "use_hf"),
-        *("early_stop_interval", "use_cpu", "cuda_visible_devices", "nproc_per_node", "nnodes", "num_processes"),
+        *(
+            "early_stop_interval",
+            "problem_type",
+            "infonce_use_batch",
+            "use_cpu",
+            "cuda_visible_devices",
+            "nproc_per_node",
+            "nnodes",
+            "num_processes",
+        ),
         *("zero_stage", "offload_optimizer_device", "offload_param_device", "interleave_prob", "prompt", "data"),
+        *alignment.SPECIAL,
     }
 )
 """What a reader of its own looks at."""
@@ -111,6 +122,15 @@ def tuner(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> N
     draft.put(path, "lora")
     if "quant_bits" in given and given["quant_bits"].written.startswith("--load_in"):
         draft.put(("stages", stage, "tuner", "quantization"), "bnb", given["quant_bits"])
+
+
+def head(draft: Draft, stage: str, task: str, given: Mapping[str, Given]) -> None:
+    """What is learned besides text: any number of classes, or embeddings against the others of a batch."""
+    if task == "tag":
+        draft.put(("stages", stage, "multi_label"), True, given["problem_type"])
+    batch = given.get("infonce_use_batch")
+    if task == "embed" and batch is not None and not batch.odd:
+        draft.put(("stages", stage, "in_batch_negatives"), batch.value.lower() in ("true", "1"), batch)
 
 
 def precision(draft: Draft, call: Call, stage: str, model: str | None, given: Mapping[str, Given]) -> None:
@@ -189,7 +209,8 @@ def batch(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> N
     path = ("stages", stage, "batch")
     world = max(_count(draft, "gpus"), 1) * max(_count(draft, "nodes"), 1)
     one = _whole(micro, 8 if call.trainer else 1)
-    times = _whole(accumulation, 1 if call.trainer else max(1, math.ceil(16 / (one or 1) / world)))
+    once = call.trainer or call.stage == "grpo"
+    times = _whole(accumulation, 1 if once else max(1, math.ceil(16 / (one or 1) / world)))
     if one and times:
         draft.put((*path, "global"), one * world * times, accumulation or micro, default=micro is None)
         draft.put((*path, "micro"), one, micro, default=micro is None)
@@ -304,7 +325,10 @@ def _from_file(draft: Draft, path: Path, option: Given, found: Any) -> None:
     offloads = any(_offloads(zero.get(f"offload_{what}")) for what in ("optimizer", "param"))
     name = f"zero{zero['stage']}" + ("-offload" if offloads and zero["stage"] else "")
     draft.put(path, name, option)
-    differences = sorted(_differences(found, deepspeed_config(name)).items())
+    overlaps = zero.get("overlap_comm") is True and zero["stage"] > 0
+    if overlaps:
+        draft.put((*path[:-1], "overlap_comm"), True, option)
+    differences = sorted(_differences(found, deepspeed_config(name, overlaps)).items())
     for key, (theirs, ours) in differences[:SHOWN]:
         reason = f"`{key}` is {_short(theirs)} in the file, and {_short(ours)} in `deepspeed: {name}`"
         draft.left.append(option.left(reason))

@@ -11,7 +11,7 @@ from pathlib import Path as File
 
 from compiler.importing import stages
 from compiler.importing.calls import Call, Calls
-from compiler.importing.compare import SAID, compared, undecided
+from compiler.importing.compare import SAID, command_of, compared, undecided
 from compiler.importing.draft import Draft, Path, number, numbered
 from compiler.importing.fields import SPECIAL, field_of
 from compiler.importing.left import Given, Left, is_secret
@@ -36,7 +36,7 @@ class Unplaceable(Exception):
     """Stages that cannot be what their calls say."""
 
     def __init__(self, stages: set[str], diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
+        super().__init__(f"{diagnostic.message}; {diagnostic.help}" if diagnostic.help else diagnostic.message)
         self.stages = stages
 
 
@@ -163,7 +163,7 @@ def _pass_through(built: stages.Built, plan: Plan, name: str, call: Call) -> Non
     stage = plan.stage(name)
     if not isinstance(stage.stage, (TrainingStage, Predict)):
         return
-    command = stage.launch.commands[0]
+    command = command_of(stage)
     placed = {id(entry.given) for entry in built.draft.placed.values() if entry.given is not None}
     for given in call.given.values():
         option = call.signature.options.get(given.name)
@@ -197,7 +197,7 @@ def _argument(option: Option, value: object, given: Given) -> object:
 def _defaults(built: stages.Built, plan: Plan, name: str, call: Call) -> None:
     """Write the engine's default into a field whose own default is another: the input meant the engine's."""
     stage = plan.stage(name)
-    for option, compiled in undecided(stage.launch.commands[0], call):
+    for option, compiled in undecided(command_of(stage), call):
         path = None if option.name in SPECIAL else field_of(option.name, stage.kind, name, built.models[name])
         if path is None or isinstance(path[-1], int) or option.default is None:
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from compiler.importing import fields
+from compiler.importing import alignment, distillation, fields
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Draft, number
 from compiler.importing.left import Given, Left
@@ -40,7 +40,8 @@ class Product:
     stage: str
     adapter: bool
     model: str | None
-    classes: bool
+    task: str
+    """What rows it is asked about are prepared for."""
 
 
 @dataclass(slots=True)
@@ -68,6 +69,14 @@ def build(calls: Sequence[Call], name: str, description: str, folder: Path, refu
     return builder.built
 
 
+def _task(given: Mapping[str, Given]) -> str:
+    """What the rows of a training are prepared for, by the engine's task."""
+    said, problem = (given[name].value if name in given else "" for name in ("task_type", "problem_type"))
+    if said == "seq_cls":
+        return "tag" if problem == "multi_label_classification" else "classify"
+    return "embed" if said == "embedding" else "generate"
+
+
 class _Builder:
     def __init__(self, built: Built, folder: Path) -> None:
         self.built, self.draft, self.folder = built, built.draft, folder
@@ -77,35 +86,45 @@ class _Builder:
 
     def add(self, call: Call) -> None:
         given = {**environment(call), **call.given}
-        {"train": self._train, "merge": self._merge, "predict": self._predict}[call.kind](call, given)
+        steps = {"train": self._train, "merge": self._merge, "predict": self._predict, "distill": self._distill}
+        steps[call.kind](call, given)
 
     # Stages
 
     def _train(self, call: Call, given: Mapping[str, Given]) -> None:
         draft = self.draft
-        classes = "task_type" in given and given["task_type"].value == "seq_cls"
-        if classes and "num_labels" not in given:
+        task = _task(given)
+        if task in ("classify", "tag") and "num_labels" not in given:
             raise LeftOut("a classifier needs `--num_labels`, the number of its classes")
-        model, entry = self._model(given)
+        kind = {"generate": call.stage, "embed": "embed"}.get(task, "classify")
+        aligned = kind in alignment.TASKS
+        model, entry = self._compared(given) if aligned else self._model(given)
         stage = self._name("train")
-        kind = "classify" if classes else "sft"
         self._enter(stage, kind, call, entry)
         draft.put(("stages", stage, "model"), model)
         fields.hardware(draft, call, given)
         fields.deepspeed(draft, call, stage, given, self.folder)
-        self._training_data(call, stage, given, "classify" if classes else "generate")
+        self._training_data(call, stage, given, alignment.TASKS.get(kind, task))
         fields.tuner(draft, call, stage, given)
         fields.precision(draft, call, stage, entry, given)
         fields.batch(draft, call, stage, given)
         fields.cadences(draft, call, stage, given)
         fields.trackers(draft, stage, given)
         fields.best(draft, stage, given)
-        fields.length(draft, stage, given)
+        if aligned:
+            alignment.reference(draft, stage, given, model != entry)
+            alignment.read(draft, call, stage, given)
+        if kind != "grpo":
+            fields.length(draft, stage, given)
+        if not aligned:
+            fields.head(draft, stage, task, given)
         fields.generic(draft, call, stage, kind, entry, given)
+        if aligned:
+            alignment.defaults(draft, call, stage)
         full = fields.draft_value(draft, ("stages", stage, "tuner", "kind")) == "full"
         out = given.get("output_dir")
         path = out.value if out and not out.odd else f"output/{PurePosixPath(given['model'].value).name}"
-        self.products.append(Product(_normal(path), stage, not full, entry, classes))
+        self.products.append(Product(_normal(path), stage, not full, entry, task))
 
     def _merge(self, call: Call, given: Mapping[str, Given]) -> None:
         merges = given.get("merge_lora")
@@ -120,7 +139,7 @@ class _Builder:
         self.draft.put(("stages", stage, "adapter"), product.stage)
         out = given.get("output_dir")
         path = out.value if out and not out.odd else f"{given['adapters'].value.rstrip('/')}-merged"
-        self.products.append(Product(_normal(path), stage, False, product.model, product.classes))
+        self.products.append(Product(_normal(path), stage, False, product.model, product.task))
 
     def _predict(self, call: Call, given: Mapping[str, Given]) -> None:
         draft = self.draft
@@ -137,7 +156,7 @@ class _Builder:
             model, entry = product.stage, product.model
         stage = self._name("answers")
         self._enter(stage, "predict", call, entry)
-        task = "classify" if product is not None and product.classes else "generate"
+        task = product.task if product is not None else "generate"
         sources = [self._rows(text, asked, task, "questions") for text in asked.values]
         draft.put(("stages", stage, "model"), model)
         draft.put(("stages", stage, "data"), f"{sources[0][0]}.train")
@@ -151,7 +170,15 @@ class _Builder:
             draft, call, stage, entry, {"torch_dtype": given["torch_dtype"]} if "torch_dtype" in given else {}
         )
         fields.generic(draft, call, stage, "predict", entry, given)
-        draft.put(("stages", stage, "parse"), "label" if task == "classify" else "none")
+        draft.put(("stages", stage, "parse"), "none" if task == "generate" else "label")
+
+    def _distill(self, call: Call, given: Mapping[str, Given]) -> None:
+        if why := distillation.misnamed(given):
+            raise LeftOut(why)
+        stage = self._name("student")
+        self._enter(stage, "distill", call, "teacher")
+        fields.hardware(self.draft, call, given)
+        distillation.put(self.draft, stage, given)
 
     def _enter(self, stage: str, kind: str, call: Call, model: str | None) -> None:
         self.draft.put(("stages", stage, "kind"), kind)
@@ -206,6 +233,17 @@ class _Builder:
             self.entries[text] = self._enter_model(text, named, given)
         return self.entries[text], self.entries[text]
 
+    def _compared(self, given: Mapping[str, Given]) -> tuple[str, str | None]:
+        """The same of a stage that goes on in an adapter, or is compared with one, of a stage before."""
+        option = next((name for name in ("adapters", "ref_adapters") if name in given), None)
+        if option is None:
+            return self._model(given)
+        product = self._linked(given, option)
+        if product is None or not product.adapter:
+            raise LeftOut(f"no stage before it writes the adapter of `--{option}`")
+        self._same_base(product, given)
+        return product.stage, product.model
+
     def _enter_model(self, text: str, named: Given, given: Mapping[str, Given]) -> str:
         spec = _spec(text)
         type_ = given.get("model_type")
@@ -257,7 +295,9 @@ class _Builder:
         if named is not None and not named.odd and named.values:
             sources = [self._rows(text, named, task, "validation") for text in named.values]
             written = [{"data": f"{name}.train"} | ({"count": count} if count else {}) for name, count in sources]
-            self.draft.put(path, written[0]["data"] if written == [{"data": written[0]["data"]}] else written)
+            # An evaluation of GRPO wants whole groups of answers: without them it has no place, and is told.
+            source = named if task == "solve" else None
+            self.draft.put(path, written[0]["data"] if written == [{"data": written[0]["data"]}] else written, source)
         elif ratio is not None and not ratio.odd and ratio.value not in ("0", "0.", "0.0"):
             for name in dict.fromkeys(trained):
                 dataset = self.draft.placed[("stages", name, "dataset")].value
@@ -276,7 +316,7 @@ class _Builder:
             dataset = self._dataset(hub, name, given)
             self.draft.put(("stages", stage, "kind"), "prepare")
             self.draft.put(("stages", stage, "dataset"), dataset)
-            if task == "classify":
+            if task != "generate":
                 self.draft.put(("stages", stage, "task"), task)
             self.rows[key] = stage
         return self.rows[key], int(count) if count and 0 < int(count[:16]) < 2**53 and len(count) < 16 else None

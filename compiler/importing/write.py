@@ -22,6 +22,8 @@ IN_OTHER_WORDS = "In the recipe in other words, or decided by it"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*\Z")
 _ORDER = ("kind", "id", "path", "external", "dataset", "adapter", "model", "data", "classes", "task")
+TRAININGS = ("sft", "classify", "grpo", "dpo")
+"""Kinds of stages that are written on several lines."""
 
 
 def write(imported: Imported, source: str, below_recipes: bool) -> str:
@@ -64,7 +66,7 @@ def _lines(key: str, value: Any, indent: int, above: Path, imported: Imported) -
     space = " " * indent
     comment = _comment(imported.draft, path, value, imported)
     line = f"{space}{_key(key)}: {_flow(value)}"
-    trains = isinstance(value, dict) and value.get("kind") in ("sft", "classify")
+    trains = isinstance(value, dict) and value.get("kind") in TRAININGS
     fits = len(line) + len(comment) <= WIDTH and "#" not in "".join(_inner(imported, path, value))
     if not isinstance(value, dict) or not value or (fits and not trains):
         yield f"{line}{comment}\n"

@@ -56,13 +56,12 @@ TRL_PACKAGES = (
     "transformers",
     "trl",
 )
-DISTILL_PACKAGES = (
+ANSWER_PACKAGES = (
     "accelerate",
     "numpy",
     "peft",
     "pillow",
     "safetensors",
-    "scikit-learn",
     "tokenizers",
     "torch",
     "torchvision",
@@ -71,11 +70,18 @@ DISTILL_PACKAGES = (
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
+    "runners.predict.__main__": ANSWER_PACKAGES,
+    "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
     "runners.evaluate": ("scikit-learn",),
+    "runners.scores.tags": ("numpy", "scikit-learn"),
+    "runners.scores.pairs": ("numpy",),
+    "runners.features": ENGINE_PACKAGES,
     "runners.trl_sft": TRL_PACKAGES,
-    "runners.distill.train": DISTILL_PACKAGES,
+    "runners.trl_grpo": TRL_PACKAGES,
+    "runners.trl_dpo": TRL_PACKAGES,
+    "runners.distill.train": (*ANSWER_PACKAGES, "scikit-learn"),
     "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""

@@ -3,7 +3,7 @@
 own         = sha256(JCS(<stage>.json))
 stage key   = sha256(JCS({tag, own, inputs: {role: upstream key or pinned content}}))
 recipe hash = sha256(JCS({tag, stages: {name: stage key}}))
-intent      = sha256(JCS(the recipe with its defaults, without nulls and what is only said to readers))
+intent      = sha256(JCS(the recipe with its defaults, without nulls and what is only said to readers or services))
 """
 
 from __future__ import annotations
@@ -47,4 +47,5 @@ def _intent(plan: Plan) -> str:
     recipe = plan.instance.recipe.model_dump(mode="json", by_alias=True, exclude=said_to_readers, exclude_none=True)
     for stage in recipe["stages"].values():
         del stage["description"]
+        stage.get("logging", {}).pop("http", None)
     return digest({"tag": INTENT_TAG, "recipe": recipe})

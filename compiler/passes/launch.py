@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from compiler.backends import distill, ms_swift, ms_swift_rlhf, own, trl
+from compiler.backends import (
+    answering,
+    distill,
+    embeddings,
+    ms_swift,
+    ms_swift_rlhf,
+    own,
+    synthesize,
+    trl,
+    trl_rlhf,
+    trl_training,
+)
 from compiler.plan import Launch, Output, Plan, StagePlan
-from schema.stages import Classify, Distill, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
+from schema.diagnostics import Diagnostic
+from schema.stages import (
+    Classify,
+    Distill,
+    Dpo,
+    Embed,
+    Evaluate,
+    Features,
+    Grpo,
+    Merge,
+    Predict,
+    Prepare,
+    Retrieve,
+    Sft,
+    Stage,
+    Synthesize,
+)
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
+Problems = Callable[[Plan, StagePlan], Iterator[Diagnostic]]
 
 BACKENDS: dict[type[Stage], Backend] = {
     Prepare: own.prepare,
@@ -20,30 +48,45 @@ BACKENDS: dict[type[Stage], Backend] = {
     Dpo: ms_swift_rlhf.dpo,
     Distill: distill.distill,
     Merge: ms_swift.merge,
-    Predict: ms_swift.predict,
+    Predict: answering.predict,
     Evaluate: own.evaluate,
+    Embed: embeddings.embed,
+    Features: embeddings.features,
+    Retrieve: embeddings.retrieve,
+    Synthesize: synthesize.synthesize,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
-TRAINERS: dict[str, Backend] = {"trl": trl.sft}
-"""Engine that a training stage names → the same."""
+TRL: dict[type[Stage], tuple[Backend, Problems]] = {
+    Sft: (trl.sft, trl.problems),
+    Grpo: (trl_rlhf.grpo, trl_rlhf.grpo_problems),
+    Dpo: (trl_rlhf.dpo, trl_rlhf.dpo_problems),
+}
+"""Kind of a training stage → what launches it with TRL, and what TRL cannot do of it."""
 
 
 def launch(plan: Plan) -> Plan:
     """Every stage with its launch, and what its engine cannot do of what the recipe asks for."""
     launched = replace(plan, stages=tuple(_launched(plan, stage) for stage in plan.stages))
-    wrong = (problem for stage in plan.stages if _trainer(stage.stage) for problem in trl.problems(plan, stage))
+    wrong = (problem for stage in plan.stages if _by_trl(stage.stage) for problem in _problems(plan, stage))
     return replace(launched, diagnostics=(*plan.diagnostics, *wrong))
 
 
-def _trainer(stage: Stage) -> Backend | None:
-    return TRAINERS.get(stage.engine.name) if isinstance(stage, TrainingStage) else None
+def _by_trl(stage: Stage) -> bool:
+    return isinstance(stage, TrainingStage) and stage.engine.name == trl_training.ENGINE
+
+
+def _problems(plan: Plan, planned: StagePlan) -> Iterator[Diagnostic]:
+    _, problems = TRL.get(type(planned.stage), (None, trl_training.no_trainer))
+    return problems(plan, planned)
 
 
 def _launched(plan: Plan, planned: StagePlan) -> StagePlan:
     recipe = plan.instance.recipe
     if planned.model is None and recipe.base_model(planned.name) is not None:
         return planned  # its model is not known, which has been reported
-    backend = _trainer(planned.stage) or _student(plan, planned.stage) or BACKENDS[type(planned.stage)]
+    kind = type(planned.stage)
+    trl_backend = TRL[kind][0] if _by_trl(planned.stage) and kind in TRL else None
+    backend = trl_backend or _student(plan, planned.stage) or BACKENDS[kind]
     launch, outputs = backend(plan, planned)
     return replace(planned, launch=launch, outputs=outputs, resumes=_resumes(planned.stage))
 

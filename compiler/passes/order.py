@@ -16,7 +16,13 @@ from schema.recipe import Recipe
 from schema.stage import Stage, Use
 from schema.stages import Distill, Evaluate, Predict, Prepare
 
-PRODUCTS = {"model": "model", "adapter": "model", "student": "student", "predictions": "predictions.jsonl"}
+PRODUCTS = {
+    "model": "model",
+    "adapter": "model",
+    "student": "student",
+    "predictions": "predictions.jsonl",
+    "embeddings": "embeddings",
+}
 """What a stage hands over → its path in the stage's folder."""
 
 

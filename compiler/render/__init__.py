@@ -13,6 +13,8 @@ from schema.datasets.hub import HubDataset
 from schema.lock import Asset, Built, Local, lock_of
 from schema.models import ModelSpec
 from schema.pins import dataset_folder, model_folder, of_hub, of_model
+from schema.stages import Distill
+from schema.training import TrainingStage
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -58,7 +60,14 @@ def _stage(stage: StagePlan) -> Json:
         "inputs": {given.role: given.path for given in stage.inputs if given.path},
         "pins": {g.role: g.lock["sha256"] for g in stage.inputs if g.lock and "sha256" in g.lock},
         "checkpoints": "transformers" if stage.resumes else None,
+        **_reports(stage),
     }
+
+
+def _reports(stage: StagePlan) -> Json:
+    """The service that is told of the stage. It stands here, and not in the script, for it has no part in the result."""
+    http = stage.stage.logging.http if isinstance(stage.stage, TrainingStage | Distill) else None
+    return {"reports": http.model_dump()} if http else {}
 
 
 def _downloads(plan: Plan) -> list[Json]:

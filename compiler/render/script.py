@@ -40,7 +40,8 @@ def script(plan: Plan, stage: StagePlan) -> str:
     file = shlex.quote(plan.file) if plan.file.isprintable() else "RECIPE"
     lines = [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
     lines += [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
-    if any(command.watch for command in stage.launch.commands):
+    # An engine is held to its plan; our own trainer reads it as it is, and has no options of its own.
+    if any(command.trains and command.signature for command in stage.launch.commands):
         lines += [f"export {PLAN}={shlex.quote(f'{plan.pipeline}/{stage.name}.json')}\n"]
     for command in stage.launch.commands:
         odd = [

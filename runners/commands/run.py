@@ -100,7 +100,9 @@ def _watched(pipeline: Pipeline, wish: Wish, view: View) -> Ended:
 
 def _whole(pipeline: Pipeline, wish: Wish) -> bool:
     """Whether this run leads to scores: all stages, or one that evaluates."""
-    return wish.stage is None or pipeline.step(wish.stage).kind == "evaluate"
+    from runners import results
+
+    return wish.stage is None or pipeline.step(wish.stage).kind in results.SCORING
 
 
 def _tell_results(pipeline: Pipeline, ended: Ended) -> None:

@@ -27,7 +27,7 @@ def _show(root: Path, label: str, file: str) -> None:
 
     compiled = pipeline.load(root, label, file)
     if not results.scores(compiled):
-        evaluates = any(step.kind == "evaluate" for step in compiled.steps)
+        evaluates = any(step.kind in results.SCORING for step in compiled.steps)
         message = f"{label} has no scores yet" if evaluates else f"{label} has no stage that evaluates"
         help = f"run it: `recipe run {file}`" if evaluates else "add a stage of kind `evaluate`"
         raise RecipeError([Diagnostic("R0525", message, help)])

@@ -46,13 +46,18 @@ def contradictions(
 ) -> Iterator[tuple[Diagnostic, Sequence[int]]]:
     """For each group of equal rows with more than one label: a diagnostic and the group."""
     for group in repeated:
-        labels = {rows[index].label: index for index in reversed(group) if rows[index].label is not None}
+        labels = {label: index for index in reversed(group) if (label := _told(rows[index])) is not None}
         if len(labels) > 1:
             (first, i), (second, j), *_ = sorted(labels.items(), key=lambda item: item[1])
             what = "picture is" if rows[i].pictures else "question is"
             message = f"the same {what} labelled `{first}` in {rows[i].place} and `{second}` in {rows[j].place}"
             spans = (rows[j].place.span(f"`{second}` here"), rows[i].place.span(f"`{first}` here"))
             yield Diagnostic("R0613", message, "keep the right one", spans), group
+
+
+def _told(row: Row) -> str | None:
+    """What a row says of its classes, as text."""
+    return ", ".join(sorted(row.labels)) if row.labels is not None else row.label
 
 
 def units(rows: Sequence[Row], fingerprints: Fingerprints) -> list[list[int]]:

@@ -23,7 +23,7 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: a file, relative to the project, and a line (for parquet: a row), counting from 1."""
+    """Where a row stands: a file, relative to the project, and a line (for parquet and lists of JSON: a row), counting from 1."""
 
     file: str
     line: int = 1
@@ -61,6 +61,16 @@ class Row:
     """The tools of a conversation, as JSON text."""
     rejected: Message | None = None
     """Of two answers, the one that is not preferred; `answer` is the other."""
+    split: str | None = None
+    """The split that the data set itself puts the row into."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What is written beside the conversation, such as the number of a question and what several people answered."""
+    labels: tuple[str, ...] | None = None
+    """All classes of a row that may have any number of them; `label` is absent then."""
+    positive: str | None = None
+    """A text that belongs to what is asked."""
+    negatives: tuple[str, ...] = ()
+    """Texts that do not belong to it."""
     boxes: tuple[Corners, ...] = ()
     """What stands in the picture."""
     mask: Picture | None = None
@@ -69,6 +79,13 @@ class Row:
     """The class of each box, or the classes that occur in the mask."""
     clip: bool = False
     """The pictures are the frames of one clip, in their order."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes, or of those of what stands in it: none, one or more."""
+        if self.labels is not None:
+            return self.labels
+        return self.holds or (() if self.label is None else (self.label,))
 
     @property
     def asked(self) -> tuple[tuple[Any, Any], ...]:

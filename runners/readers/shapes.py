@@ -1,12 +1,17 @@
-"""Coloured shapes drawn on the spot: one shape and colour for each class, moved and scaled by the seed."""
+"""Coloured shapes drawn on the spot: one shape and colour for each class, moved and scaled by the seed.
+
+Where rows have any number of classes (`task: tag`), a picture shows each with a chance of one half, each in a field of its own.
+"""
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from runners.data.rows import Read, Source
+from runners.data.rows import Read, Row, Source
 from runners.readers import made
 
 COLORS = (
@@ -31,6 +36,8 @@ SHAPES: tuple[Callable[[Array, Array, int], Array], ...] = (
 def read(source: Source) -> Read:
     """`per_class` rows for each of `classes`, in their order."""
     classes = tuple(source.dataset["classes"])
+    if source.task == "tag":
+        return Read(tuple(_scenes(source, classes)), classes=classes)
     per_class = int(source.dataset["per_class"])
     size = int(source.dataset["size"])
     rows = tuple(
@@ -44,6 +51,37 @@ def read(source: Source) -> Read:
         for number in range(per_class)
     )
     return Read(rows, classes=classes)
+
+
+def _scenes(source: Source, classes: tuple[str, ...]) -> Iterator[Row]:
+    size = int(source.dataset["size"])
+    for number in range(len(classes) * int(source.dataset["per_class"])):
+        dice = random.Random(f"{source.seed}/{number}")
+        shown = [index for index in range(len(classes)) if dice.random() < 0.5]
+        row = made.row(source, number, _scene(shown, len(classes), dice, size), "")
+        told = [index for index in range(len(classes)) if _flipped(source, dice) != (index in shown)]
+        yield replace(row, label=None, labels=tuple(classes[index] for index in told))
+
+
+def _flipped(source: Source, dice: random.Random) -> bool:
+    """Whether a class is told wrongly: half of what `noise` draws anew."""
+    return dice.random() < float(source.dataset.get("noise", 0)) / 2
+
+
+def _scene(shown: list[int], classes: int, dice: random.Random, size: int) -> Array:
+    """A picture of several shapes, each in a field of a square grid."""
+    import numpy
+
+    side = math.isqrt(classes - 1) + 1
+    field = size // side
+    y, x = numpy.mgrid[0:size, 0:size]
+    pixels = numpy.full((size, size, 3), BACKGROUND - dice.randint(0, 20), dtype=numpy.uint8)
+    for index, place in zip(shown, dice.sample(range(side * side), len(shown)), strict=True):
+        center_x, center_y = (field * part + field // 2 for part in (place % side, place // side))
+        inside = SHAPES[index % len(SHAPES)](x - center_x, y - center_y, field * dice.randint(30, 45) // 100)
+        shade = dice.randint(-15, 15)
+        pixels[inside] = [min(255, max(0, part + shade)) for part in COLORS[index % len(COLORS)]]
+    return pixels
 
 
 def _label(source: Source, index: int, number: int, classes: tuple[str, ...]) -> str:

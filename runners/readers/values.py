@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from runners.data import preferences
+from runners.data import pairs, preferences, tags
 from runners.data.rows import Message, Picture, Place, Row, Source
 from schema.diagnostics import Diagnostic, RecipeError
 
 MESSAGES_FORM = {"messages", "images", "image", "label", "tools", "id"}
-OF_TASK = {"solve": {"solution"}, "prefer": {"rejected_response", "chosen", "rejected", "prompt"}}
+OF_TASK = {
+    "solve": {"solution"},
+    "prefer": {"rejected_response", "chosen", "rejected", "prompt"},
+    "embed": {"positive", "negatives"},
+}
 """Task → the columns that it reads besides, where rows are in messages form."""
-ROLES = ("prompt", "answer", "rejected", "label", "image", "system")
-WANTED = {"classify": ("label",), "prefer": ("answer", "rejected")}
+ROLES = ("prompt", "answer", "rejected", "label", "positive", "negatives", "image", "system")
+ONLY_OF = {"rejected": "prefer", "positive": "embed", "negatives": "embed"}
+"""Role → the only task that reads it."""
+LISTS = {"tag": ("label",), "embed": ("negatives",)}
+"""Task → the roles whose values are lists."""
+UNANSWERED = ("classify", "tag", "embed")
+"""Tasks whose rows have no answer."""
+WANTED = {"classify": ("label",), "tag": ("label",), "prefer": ("answer", "rejected"), "embed": ("positive",)}
 """Task → the roles that it needs; any other needs an answer or a label."""
 
 
@@ -70,8 +80,8 @@ class Table:
     @property
     def _read(self) -> set[str]:
         """The roles that are read: a row to classify has no answer, and only a preference has a rejected one."""
-        unread = {"answer"} if self.source.task == "classify" else set()
-        return set(self.columns) - unread - ({"rejected"} if self.source.task != "prefer" else set())
+        unread = {role for role, task in ONLY_OF.items() if task != self.source.task}
+        return set(self.columns) - unread - ({"answer"} if self.source.task in UNANSWERED else set())
 
     @property
     def messages_form(self) -> set[str]:
@@ -80,7 +90,23 @@ class Table:
 
     def row(self, values: Mapping[str, Any], place: Place) -> Row | Diagnostic:
         """The row of these values, or why they are none."""
-        return self._mapped(values, place) if self.columns else self._conversation(values, place)
+        row = self._mapped(values, place) if self.columns else self._conversation(values, place)
+        if isinstance(row, Row) and self.source.task == "tag":
+            return self._tagged(row, values)
+        return self._paired(row, values) if isinstance(row, Row) and self.source.task == "embed" else row
+
+    def _tagged(self, row: Row, values: Mapping[str, Any]) -> Row | Diagnostic:
+        """The row with all of its classes."""
+        separator = (self.source.dataset.get("columns") or {}).get("label_separator")
+        labels = tags.parse(values.get(self.columns.get("label", "label")), separator, row.place)
+        return labels if isinstance(labels, Diagnostic) else replace(row, label=None, labels=labels)
+
+    def _paired(self, row: Row, values: Mapping[str, Any]) -> Row | Diagnostic:
+        """The row with the texts that belong to it and that do not."""
+        positive = _text(values.get(self.columns.get("positive", "positive")))
+        named = self.columns.get("negatives") if self.columns else "negatives"
+        negatives = pairs.texts(values.get(named) if named else None, row.place)
+        return negatives if isinstance(negatives, Diagnostic) else replace(row, positive=positive, negatives=negatives)
 
     def unused(self, available: Collection[str]) -> tuple[str, ...]:
         """Columns that play no part."""
@@ -89,7 +115,7 @@ class Table:
 
     def _mapped(self, values: Mapping[str, Any], place: Place) -> Row | Diagnostic:
         texts: dict[str, str | None] = {}
-        for role in self._read - {"image"}:
+        for role in self._read - {"image", *LISTS.get(self.source.task, ())}:
             texts[role] = _text(values.get(self.columns[role]))
             if texts[role] is None and role != "system":
                 message = f"the {role} is missing: the column `{self.columns[role]}` has no value"

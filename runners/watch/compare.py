@@ -10,7 +10,7 @@ from typing import Any
 
 GROUPS = "optimizer."
 """Settings of the optimizer's parameter groups: those held are to be among those planned, as a part may be frozen."""
-OPEN = {"modules_to_save"}
+OPEN = {"modules_to_save", "lora_modules_to_save"}
 """Lists to which PEFT adds on its own, such as the head of a classifier."""
 AUTO = "auto"
 """What a DeepSpeed configuration leaves to the trainer."""
@@ -57,13 +57,20 @@ def planned(identity: Mapping[str, Any], programs: Sequence[Sequence[str]]) -> d
     if not commands:
         raise KeyError("launch")
     options = {name: value for name, value in commands[0]["options"].items() if not isinstance(value, dict)}
-    env = identity["env"]
     return {
         **options,
-        "world_size": int(env.get("NPROC_PER_NODE", 1)) * int(env.get("NNODES", 1)),
+        "world_size": _processes(identity),
         **_groups(options),
         **deepspeed(identity["files"].get("deepspeed")),
     }
+
+
+def _processes(identity: Mapping[str, Any]) -> int:
+    """How many take part, by what starts them: accelerate's configuration, or what ms-swift reads."""
+    launcher, env = identity["files"].get("accelerate"), identity["env"]
+    if launcher is not None:
+        return int(launcher["num_processes"])
+    return int(env.get("NPROC_PER_NODE", 1)) * int(env.get("NNODES", 1))
 
 
 def _groups(options: Mapping[str, Any]) -> dict[str, list[Any]]:

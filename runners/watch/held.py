@@ -93,4 +93,7 @@ def _each(values: Iterable[Any]) -> list[Any]:
 
 
 def _deepspeed(args: Any) -> Any:
-    return getattr(getattr(args, "hf_deepspeed_config", None), "config", None)
+    """DeepSpeed's configuration: the trainer's own, or that of accelerate, which started it."""
+    plugin = getattr(args, "deepspeed_plugin", None)
+    own = getattr(args, "hf_deepspeed_config", None) or getattr(plugin, "hf_ds_config", None)
+    return getattr(own, "config", None)

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from schema.base import Model, default
 
-Task = Literal["generate", "classify", "solve", "prefer", "detect", "segment", "sequence"]
+Task = Literal["generate", "classify", "tag", "embed", "solve", "prefer", "detect", "segment", "sequence"]
 """What rows are prepared for."""
-OF_TEXT: tuple[Task, ...] = ("generate", "classify", "solve", "prefer")
+OF_TEXT: tuple[Task, ...] = ("generate", "classify", "tag", "embed", "solve", "prefer")
 FRACTION_OF_ROWS = Field(0.0, ge=0, lt=1)
 
 
@@ -47,6 +47,11 @@ class DatasetBase(Model):
     on_bad: Literal["error", "skip"] = "error"
     """A bad row ends the stage, or is counted in the report and left out."""
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have rows."""
+        return self.split.names
+
     def makes(self, task: Task) -> tuple[str, ...]:
         """The folders of pictures that preparation makes."""
         return ("images",) if self.draws else ()
@@ -72,5 +77,12 @@ class Columns(Model):
     rejected: str | None = None
     """The other one of two answers."""
     label: str | None = None
+    """The class, or a list of classes where rows have any number of them."""
+    label_separator: str | None = Field(None, min_length=1)
+    """What stands between several classes of one cell, as in `dog|cat`; without it such a cell is a JSON list."""
+    positive: str | None = None
+    """A text that belongs to what is asked, for embeddings."""
+    negatives: str | None = None
+    """A list of texts that do not belong to it."""
     image: str | None = None
     system: str | None = None

@@ -157,6 +157,8 @@ _PROGRAMS = {
     ("deepspeed",): ("deepspeed", "deepspeed"),
     ("accelerate", "launch"): ("accelerate", "launch"),
     ("python", "-m", "runners.trl_sft"): ("trl", "sft"),
+    ("python", "-m", "runners.trl_dpo"): ("trl", "dpo"),
+    ("python", "-m", "runners.trl_grpo"): ("trl", "grpo"),
 }
 
 

@@ -8,12 +8,16 @@ from schema.stage import Stage
 from schema.stages.classify import Classify
 from schema.stages.distill import Distill
 from schema.stages.dpo import Dpo
+from schema.stages.embed import Embed
 from schema.stages.evaluate import Evaluate
+from schema.stages.features import Features
 from schema.stages.grpo import Grpo
 from schema.stages.merge import Merge
 from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
+from schema.stages.retrieve import Retrieve
 from schema.stages.sft import Sft
+from schema.stages.synthesize import Synthesize
 
 __all__ = [
     "KINDS",
@@ -21,18 +25,48 @@ __all__ = [
     "Classify",
     "Distill",
     "Dpo",
+    "Embed",
     "Evaluate",
+    "Features",
     "Grpo",
     "Merge",
     "Predict",
     "Prepare",
+    "Retrieve",
     "Sft",
     "Stage",
+    "Synthesize",
 ]
 
-KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Distill, Merge, Predict, Evaluate)
+KINDS: tuple[type[Stage], ...] = (
+    Prepare,
+    Sft,
+    Classify,
+    Grpo,
+    Dpo,
+    Distill,
+    Merge,
+    Predict,
+    Evaluate,
+    Embed,
+    Features,
+    Retrieve,
+    Synthesize,
+)
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Distill | Merge | Predict | Evaluate,
+    Prepare
+    | Sft
+    | Classify
+    | Grpo
+    | Dpo
+    | Distill
+    | Merge
+    | Predict
+    | Evaluate
+    | Embed
+    | Features
+    | Retrieve
+    | Synthesize,
     Field(discriminator="kind"),
 ]

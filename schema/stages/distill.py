@@ -28,7 +28,8 @@ class StudentLora(Model):
     """Rank of the update matrices; 0 trains all weights."""
     alpha: Positive = 16
     dropout: float = Field(0.1, ge=0, lt=1)
-    target_modules: tuple[str, ...] = ("qkv", "proj")
+    # `strict=False`: the short form of a student hides from pydantic that the list came from JSON.
+    target_modules: Annotated[tuple[str, ...], Field(strict=False)] = ("qkv", "proj")
     """Names or suffixes of the linear layers that get adapters."""
     bias: Literal["none", "all", "lora_only"] = "none"
 
@@ -67,7 +68,8 @@ def _split(value: Any) -> Any:
     return value
 
 
-_SHORT = {"type": "string", "pattern": "^[a-z0-9]+/[a-z0-9-]+$", "examples": ["resnet/resnet50"]}
+# `[…]`: only text is short for a student; a plain number, which is text elsewhere, is none.
+_SHORT = {"type": ["string"], "pattern": f"^({'|'.join(FAMILIES)})/[^/]+$", "examples": ["resnet/resnet50"]}
 Student = Annotated[
     StudentSpec,
     Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON

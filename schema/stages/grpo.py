@@ -26,7 +26,7 @@ class Rollout(Model):
 
     engine: Literal["transformers", "vllm"] = "transformers"
     mode: Literal["colocate", "server"] = "colocate"
-    """vLLM shares the GPUs of the training, or is a server that was started apart (`swift rollout`)."""
+    """vLLM shares the GPUs of the training, or is a server that was started apart (`swift rollout`, `trl vllm-serve`)."""
     gpu_memory_utilization: float = Field(0.5, gt=0, le=1)
     """The share of a GPU's memory that a colocated vLLM takes."""
     tensor_parallel: Positive = 1

@@ -3,13 +3,27 @@
 answers: {kind: predict, model: merged, data: data.validation, max_new_tokens: 16}
 """
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from schema.base import Positive, Reference, default
+from schema.base import Model, Positive, Reference, default
 from schema.stage import Product, Stage, Use
-from schema.training import EngineArgs
+from schema.training import by_name
+
+EngineName = Literal["ms-swift", "transformers", "vllm"]
+
+
+class AnswerEngine(Model):
+    """Which engine answers, and options of it that the language has no field for."""
+
+    name: EngineName = "ms-swift"
+    args: dict[str, JsonValue] = {}
+    """Option → value, checked against the engine's recorded signature."""
+
+
+Engine = Annotated[AnswerEngine, Field(strict=False), by_name(AnswerEngine, get_args(EngineName))]
+"""`engine: vllm` is short for `engine: {name: vllm}`."""
 
 
 class Predict(Stage):
@@ -27,11 +41,18 @@ class Predict(Stage):
     temperature: float = Field(0.0, ge=0)
     """0 always takes the likeliest token."""
     top_p: float = Field(1.0, gt=0, le=1)
+    beams: Positive | None = None
+    """Answers that are followed side by side in search of the likeliest, with `engine: transformers`; one when absent."""
+    returned: Positive | None = None
+    """Answers of each row that are handed over as `candidates`, best first; only the best when absent."""
+    length_penalty: float | None = None
+    """An answer's score is its log-probability divided by its number of tokens to this power, which is 1 when absent;
+    above 1 prefers long ones."""
     max_length: Positive = 2048
     """Tokens of a question and its answer."""
     parse: Literal["label", "exact", "none"] = "label"
     """Look for one class name in the answer, take the answer as it is, or parse nothing."""
-    engine: EngineArgs = default(EngineArgs)
+    engine: Engine = default(AnswerEngine)
 
     @property
     def uses(self) -> tuple[Use, ...]:

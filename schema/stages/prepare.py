@@ -17,8 +17,9 @@ class Prepare(Stage):
     dataset: Name
     """A name in `datasets`."""
     task: Task = "generate"
-    """Rows with an answer to write, a class to choose, a solution to find, or two answers of which one is preferred; for
-    students that look at places: boxes to detect, a class for each pixel to segment, a class for each sequence of frames.
+    """Rows with an answer to write, a class to choose, any number of classes (`tag`), a text that belongs to them (`embed`), a
+    solution to find, or two answers of which one is preferred; for students that look at places: boxes to detect, a class for
+    each pixel to segment, a class for each sequence of frames.
     """
 
     @property

@@ -189,6 +189,7 @@ def conforming(tmp_path_factory):
 def test_accelerate_and_trl_take_every_compiled_command(conforming):
     labels = {plan.label for plan, _, _ in conforming}
     assert {"animals-lora/trl", "animals-lora/trl-smoke", "trl", "trl-nodes", "trl-nodes/sharded"} <= labels
+    assert {"qwen2-vl-grpo/trl", "dpo/trl", "trl-rlhf"} <= labels
     assert [(plan.label, answer["error"]) for plan, _, answer in conforming if "error" in answer] == []
 
 

@@ -8,6 +8,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
+export RECIPE_PLAN=pipelines/animals-lora/trl-smoke/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/animals-lora/trl-smoke/train.accelerate.json \

@@ -10,6 +10,7 @@ export OMP_NUM_THREADS=4
 export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
+export RECIPE_PLAN=pipelines/trl-nodes/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/trl-nodes/train.accelerate.json \

@@ -8,6 +8,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
+export RECIPE_PLAN=pipelines/trl-nodes/none/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/trl-nodes/none/train.accelerate.json \

@@ -7,6 +7,7 @@ export OMP_NUM_THREADS=4
 export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
+export RECIPE_PLAN=pipelines/trl-nodes/one/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || accelerate launch \
   --config_file pipelines/trl-nodes/one/train.accelerate.json \

@@ -1,0 +1,98 @@
+"""Predictions by the engine that the stage names: ms-swift, transformers (`runners.predict`) or vLLM."""
+
+from __future__ import annotations
+
+from compiler.backends import ms_swift
+from compiler.backends.fields import picture_folder, without_nulls
+from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
+from schema.stages import Predict
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """Every row's answer, and what was parsed from it."""
+    assert isinstance(planned.stage, Predict)
+    name = planned.stage.engine.name
+    if name == "ms-swift":
+        return ms_swift.predict(plan, planned)
+    return (_transformers if name == "transformers" else _vllm)(plan, planned), (Output("predictions.jsonl"),)
+
+
+def _transformers(plan: Plan, planned: StagePlan) -> Launch:
+    """`python -m runners.predict`: batches of rows that look alike, with or without beams."""
+    stage, model = planned.stage, planned.model
+    assert isinstance(stage, Predict) and model is not None
+    options: dict[str, Value | None] = {
+        **loaded(plan, planned),
+        **_rows(plan, planned),
+        "batch": stage.batch,
+        "beams": stage.beams or 1,
+        "returned": stage.returned or 1,
+        "length_penalty": 1.0 if stage.length_penalty is None else stage.length_penalty,
+        **_sampling(plan, stage),
+        "work": OutputPath("answers.jsonl"),
+        "to": OutputPath("result"),
+    }
+    command = Command(("python", "-m", "runners.predict"), without_nulls(options))
+    return Launch((command,), environment(plan), runners=("runners.predict.__main__",))
+
+
+def _vllm(plan: Plan, planned: StagePlan) -> Launch:
+    """`python -m runners.predict.vllm`: all rows in one call, which vLLM batches itself."""
+    stage = planned.stage
+    assert isinstance(stage, Predict)
+    options: dict[str, Value | None] = {
+        **loaded(plan, planned),
+        **_rows(plan, planned),
+        **_sampling(plan, stage),
+        "tensor_parallel_size": max(plan.instance.recipe.hardware.gpus, 1),
+        "to": OutputPath("result"),
+    }
+    command = Command(("python", "-m", "runners.predict.vllm"), without_nulls(options))
+    return Launch((command,), environment(plan), runners=("runners.predict.vllm",))
+
+
+def loaded(plan: Plan, planned: StagePlan) -> dict[str, Value | None]:
+    """The model that answers, and how it is loaded."""
+    model = planned.model
+    assert model is not None
+    given = InputPath("model", planned.input("model").path)
+    used = plan.instance.recipe.stages.get(planned.stage.model)  # type: ignore[attr-defined]
+    adapter = used is not None and used.gives == "adapter"
+    return {
+        "model": InputPath("base", planned.input("base").path) if adapter else given,
+        "adapter": given if adapter else None,
+        "dtype": model.spec.dtype,
+        "attention": model.attention,
+        "max_pixels": model.spec.max_pixels,
+        "min_pixels": model.spec.min_pixels,
+        "image_folder": picture_folder(plan, planned),
+    }
+
+
+def _rows(plan: Plan, planned: StagePlan) -> dict[str, Value | None]:
+    stage = planned.stage
+    assert isinstance(stage, Predict)
+    return {
+        "data": InputPath("data", planned.input("data").path),
+        "classes": InputPath("classes", planned.input("classes").path),
+        "parse": stage.parse,
+    }
+
+
+def _sampling(plan: Plan, stage: Predict) -> dict[str, Value | None]:
+    return {
+        "max_new_tokens": stage.max_new_tokens,
+        "max_length": stage.max_length,
+        "temperature": stage.temperature,
+        "top_p": stage.top_p,
+        "seed": plan.instance.recipe.seed,
+    }
+
+
+def environment(plan: Plan) -> dict[str, str | InputPath]:
+    """What our own programs that load a model need."""
+    hardware = plan.instance.recipe.hardware
+    env: dict[str, str | InputPath] = {"OMP_NUM_THREADS": str(hardware.threads), "PYTHONHASHSEED": "0", **OFFLINE}
+    return env | ({"CUDA_VISIBLE_DEVICES": ""} if hardware.gpus == 0 else {})

@@ -1,0 +1,71 @@
+"""A data set as questions, and its answers as predictions; the options that programs share who ask and answer it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runners import answers
+from runners.predict.predictor import Candidate, Predictor
+from schema.files import write_atomically
+
+
+def model_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say which model answers."""
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--adapter", type=Path, metavar="DIR")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    parser.add_argument("--attention", help="eager, sdpa or flash_attention_2")
+    parser.add_argument("--max_pixels", type=int, metavar="N")
+    parser.add_argument("--min_pixels", type=int, metavar="N")
+
+
+def loaded(options: argparse.Namespace) -> Predictor:
+    """The model that `model_options` name. Errors: RecipeError R0631."""
+    return Predictor(
+        options.model,
+        options.adapter,
+        dtype=options.dtype,
+        attention=options.attention,
+        max_pixels=options.max_pixels,
+        min_pixels=options.min_pixels,
+    )
+
+
+def row_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say what becomes of the answers to a data set, and how long and how free answers are."""
+    parser.add_argument("--image_folder", type=Path, default=Path(), metavar="DIR", help="rows' pictures lie below it")
+    parser.add_argument("--classes", type=Path, metavar="FILE", help="class names in their order, as JSON")
+    parser.add_argument("--parse", choices=("label", "exact", "none"), default="label")
+    parser.add_argument("--to", type=Path, metavar="DIR")
+    parser.add_argument("--max_new_tokens", type=int, default=64, metavar="N")
+    parser.add_argument("--max_length", type=int, metavar="N", help="tokens of a question and its answer")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="T")
+    parser.add_argument("--top_p", type=float, default=1.0, metavar="P")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """The rows of a data set."""
+    return [json.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def write(
+    file: Path,
+    rows: Sequence[Any],
+    found: Sequence[Sequence[Candidate]],
+    classes: Sequence[str],
+    parse: str,
+    several: bool,
+) -> None:
+    """Write predictions in the order of the rows; with `several`, the candidates of each."""
+    raw = [row | {"response": candidates[0].answer} for row, candidates in zip(rows, found, strict=True)]
+    lines = answers.predictions(rows, raw, classes, parse)
+    text = ""
+    for line, candidates in zip(lines, found, strict=True):
+        listed = [{"answer": candidate.answer, "score": candidate.score} for candidate in candidates]
+        text += json.dumps({**line, **({"candidates": listed} if several else {})}, ensure_ascii=False) + "\n"
+    write_atomically(file, text.encode(), durable=False)

@@ -1,0 +1,252 @@
+"""A model with its processor, which answers many conversations at once through transformers' `generate`.
+
+Rows that look alike are answered together: sorted by pictures, their size and the length of the text, so that little is
+padded, and padded on the left. On a CPU in float32 an answer does not depend on the batch that it was in. In bfloat16 it
+may: sums of another order round to other numbers, and a token that was nearly as likely can win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.predict import conversations
+from runners.predict.conversations import Conversation
+from schema.diagnostics import Diagnostic, RecipeError
+
+DIGITS = 4
+"""Of a score: the last bits of a sum depend on the batch that a row was in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One answer. `score` is the sum of its tokens' log-probabilities, divided by their number ** length_penalty; the end
+    counts as a token.
+    """
+
+    answer: str
+    score: float
+
+
+class Predictor:
+    """A model, loaded once. `model` is a folder, `adapter` a folder with a PEFT adapter for it."""
+
+    def __init__(
+        self,
+        model: str | Path,
+        adapter: str | Path | None = None,
+        *,
+        dtype: str = "auto",
+        attention: str | None = None,
+        max_pixels: int | None = None,
+        min_pixels: int | None = None,
+    ) -> None:
+        """Load it, onto all GPUs that are there. Errors: RecipeError R0631 with the reason why it cannot be."""
+        limits = {"max_pixels": max_pixels, "min_pixels": min_pixels}
+        try:
+            self._load(str(model), adapter, dtype, attention, {k: v for k, v in limits.items() if v is not None})
+        except (OSError, ValueError, ImportError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+            help = "name a folder with a model of transformers, and with `--adapter` one with an adapter for it"
+            raise RecipeError([Diagnostic("R0631", f"{model} cannot be loaded: {reason}", help)]) from error
+
+    def _load(
+        self, folder: str, adapter: str | Path | None, dtype: str, attention: str | None, limits: dict[str, int]
+    ) -> None:
+        import torch
+        from transformers import (
+            AutoConfig,
+            AutoModelForCausalLM,
+            AutoModelForImageTextToText,
+            AutoProcessor,
+            AutoTokenizer,
+            GenerationConfig,
+        )
+        from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING
+
+        self.sees = AutoConfig.from_pretrained(folder).model_type in SEEING
+        options: dict[str, Any] = {"dtype": dtype}
+        if attention is not None:
+            options["attn_implementation"] = attention
+        if torch.cuda.is_available():
+            options["device_map"] = "auto"
+        self.model = (AutoModelForImageTextToText if self.sees else AutoModelForCausalLM).from_pretrained(
+            folder, **options
+        )
+        self.processor = (AutoProcessor if self.sees else AutoTokenizer).from_pretrained(folder, **limits)
+        self.tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self._ends = self._end_tokens()
+        self.model.generation_config = GenerationConfig(
+            eos_token_id=self._ends
+        )  # its folder's advice would be mixed in
+        if adapter is not None:
+            from peft import PeftModel
+
+            self.model = PeftModel.from_pretrained(self.model, str(adapter))
+        self.model.eval()
+
+    def _end_tokens(self) -> list[int]:
+        given = self.model.generation_config.eos_token_id
+        given = self.tokenizer.eos_token_id if given is None else given
+        return list(given) if isinstance(given, list | tuple) else [given]
+
+    def answer(
+        self,
+        asked: Sequence[Conversation],
+        *,
+        beams: int = 1,
+        returned: int = 1,
+        length_penalty: float = 1.0,
+        max_new_tokens: int = 64,
+        max_length: int | None = None,
+        batch: int = 1,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        answered: Callable[[int, list[Candidate]], None] | None = None,
+    ) -> list[list[Candidate]]:
+        """`returned` candidates for each conversation, best first; `answered` is told each row's as soon as they are there.
+
+        With beams the likeliest answers are searched for; without, a temperature of 0 always takes the likeliest token.
+        Errors: RecipeError R0632 when fewer beams than answers are asked for, or beams together with a temperature; R0633
+        when a question and its answer might have more than `max_length` tokens.
+        """
+        _check(beams, returned, temperature)
+        chosen = self._generation(beams, returned, length_penalty, max_new_tokens, temperature, top_p)
+        asked = [conversations.in_parts(conversation) for conversation in asked]
+        found: list[list[Candidate]] = [[] for _ in asked]
+        for rows in self._batches(asked, batch):
+            inputs = self._encode([asked[row] for row in rows])
+            self._check_length(inputs, rows, max_new_tokens, max_length)
+            for row, candidates in zip(rows, self._generate(inputs, chosen, seed), strict=True):
+                found[row] = candidates
+                if answered is not None:
+                    answered(row, candidates)
+        return found
+
+    def _generation(
+        self, beams: int, returned: int, length_penalty: float, max_new_tokens: int, temperature: float, top_p: float
+    ) -> Any:
+        """How it is generated, all of it said here: what the model's own folder recommends has no say."""
+        from transformers import GenerationConfig
+
+        sampled = {"temperature": temperature, "top_p": top_p, "top_k": 0} if temperature > 0 else {}
+        return GenerationConfig(
+            do_sample=temperature > 0,
+            num_beams=beams,
+            num_return_sequences=returned,
+            length_penalty=length_penalty,
+            early_stopping=False,
+            max_new_tokens=max_new_tokens,
+            repetition_penalty=1.0,
+            eos_token_id=self._ends,
+            pad_token_id=self.tokenizer.pad_token_id,
+            return_dict_in_generate=True,
+            output_scores=True,
+            **sampled,
+        )
+
+    def _batches(self, asked: Sequence[Conversation], size: int) -> Iterator[list[int]]:
+        """The rows of each batch; rows with and without pictures are not mixed, which some processors do not take."""
+        looks = {row: _looks(conversation) for row, conversation in enumerate(asked)}
+        waiting: list[int] = []
+        for row in sorted(
+            looks, key=lambda row: (looks[row], row), reverse=True
+        ):  # the largest first: memory fails early
+            if waiting and (len(waiting) == size or looks[waiting[0]][:2] != looks[row][:2]):
+                yield waiting
+                waiting = []
+            waiting.append(row)
+        if waiting:
+            yield waiting
+
+    def _encode(self, asked: Sequence[Conversation]) -> Any:
+        template = self.processor.chat_template or ""
+        options: dict[str, Any] = {
+            "add_generation_prompt": True,
+            "tokenize": True,
+            "return_dict": True,
+            "return_tensors": "pt",
+        }
+        if "date_string" in str(template):
+            options["date_string"] = conversations.DATE
+        if self.sees:
+            shown, clips = conversations.with_frames(asked)
+            frames = {"do_sample_frames": False, "video_metadata": clips} if clips else {}
+            options["processor_kwargs"] = {"padding": True, **frames}
+            return self.processor.apply_chat_template(shown, **options)
+        return self.tokenizer.apply_chat_template([conversations.plain(one) for one in asked], padding=True, **options)
+
+    def _check_length(self, inputs: Any, rows: Sequence[int], new: int, limit: int | None) -> None:
+        if limit is None:
+            return
+        for row, count in zip(rows, inputs["attention_mask"].sum(-1).tolist(), strict=True):
+            if count + new > limit:
+                message = f"row {row + 1} asks with {count} tokens, and its answer may have {new}: more than {limit}"
+                help = "write a greater `max_length`, or a smaller `max_pixels` or `max_new_tokens`"
+                raise RecipeError([Diagnostic("R0633", message, help)])
+
+    def _generate(self, inputs: Any, chosen: Any, seed: int) -> list[list[Candidate]]:
+        import torch
+
+        inputs = inputs.to(self.model.device)
+        for name, value in inputs.items():
+            if torch.is_tensor(value) and value.is_floating_point():
+                inputs[name] = value.to(self.model.dtype)
+        if chosen.do_sample:
+            torch.manual_seed(seed)
+        with torch.inference_mode():
+            output = self.model.generate(**inputs, generation_config=chosen)
+        new = output.sequences[:, inputs["input_ids"].shape[1] :]
+        answers = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+        scores = output.sequences_scores if chosen.num_beams > 1 else self._scores(output, new, chosen.length_penalty)
+        candidates = [
+            Candidate(answer.strip(), round(float(score), DIGITS))
+            for answer, score in zip(answers, scores, strict=True)
+        ]
+        count = chosen.num_return_sequences
+        return [
+            sorted(candidates[row * count : (row + 1) * count], key=lambda candidate: -candidate.score)
+            for row in range(len(candidates) // count)
+        ]
+
+    def _scores(self, output: Any, new: Any, length_penalty: float) -> list[float]:
+        """The scores of answers that were not searched for with beams, by the same formula."""
+        chances = self.model.compute_transition_scores(output.sequences, output.scores, normalize_logits=True).float()
+        found = []
+        for tokens, row in zip(new.tolist(), chances, strict=True):
+            ends = [place for place, token in enumerate(tokens) if token in self._ends]
+            length = ends[0] + 1 if ends else len(tokens)
+            found.append(float(row[:length].sum()) / length**length_penalty)
+        return found
+
+
+def _check(beams: int, returned: int, temperature: float) -> None:
+    if temperature == 0 and returned > beams:
+        help = f"search with at least {returned} beams"
+        raise RecipeError(
+            [Diagnostic("R0632", f"{returned} answers were asked for, and there are {beams} beams", help)]
+        )
+    if temperature > 0 and beams > 1:
+        help = "leave the temperature at 0 to search, or the beams at 1 to draw"
+        raise RecipeError(
+            [Diagnostic("R0632", "beams search for the likeliest answer, and a temperature draws one", help)]
+        )
+
+
+def _looks(asked: Conversation) -> tuple[int, int, int, int]:
+    """What rows of one batch should share: numbers of videos and pictures, the pictures' pixels, the length of the text."""
+    from PIL import Image
+
+    images, videos = conversations.files(asked, "image"), conversations.files(asked, "video")
+    pixels = 0
+    for image in images:
+        with Image.open(image) as opened:
+            pixels += opened.width * opened.height
+    text = sum(len(part.get("text", "")) for turn in asked for part in turn["content"])
+    return len(videos), len(images), pixels, text

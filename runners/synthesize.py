@@ -1,0 +1,189 @@
+"""Rows to learn from, made of a model's own answers: it writes how each follows from the picture, and what holds is kept.
+
+python -m runners.synthesize --model DIR --predictions predictions.jsonl --data train.jsonl --config paths.synthesize.json \\
+  --held_out validation.jsonl --to DIR
+
+Written are train.jsonl (the new rows), paths.jsonl (every path with what became of it) and report.json (counts and
+examples). Which paths hold is decided in `runners.relation_paths`, without the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runners import cli, relation_paths
+from runners.data.rows import IMAGE_TAG, Place
+from runners.predict import conversations
+from runners.predict.conversations import Conversation
+from runners.predict.dataset import loaded, model_options
+from runners.relation_paths import Judged, Written
+from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import write_atomically, write_json
+
+FORMAT = 1
+SHOWN = 5
+"""Paths of each fate in the report, and refused rows in an error."""
+
+Row = Mapping[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line. Errors: RecipeError R0690 to R0692."""
+    options = _parse(argv)
+    config = json.loads(options.config.read_bytes())
+    rows = {_id(row): row for row in _read(options.data, "question_id", "answers")}
+    candidates = {_id(prediction): prediction for prediction in _read(options.predictions, "question_id", "candidates")}
+    for file in filter(None, [options.held_out]):
+        _apart(rows, _read(file, "question_id"), options.data, file)
+    asked = list(_asked(rows, candidates, config["prompt"]))
+    texts = _written(options, config, [conversations.conversation(row, options.image_folder) for *_, row in asked])
+    written = [
+        Written(question, answer, score, text) for (question, answer, score, _), text in zip(asked, texts, strict=True)
+    ]
+    gold = {question: row["answers"] for question, row in rows.items()}
+    judged = relation_paths.judge(
+        written, gold, per_question=config["per_question"], max_relations=config["max_relations"]
+    )
+    new = [_lesson(rows[path.written.question], path, config) for path in judged if path.reason == "kept"]
+    options.to.mkdir(parents=True, exist_ok=True)
+    report = report_of(judged, rows)
+    write_json(options.to / "report.json", report)
+    _write_lines(options.to / "paths.jsonl", map(_told, judged))
+    if not new:
+        print(json.dumps(report["first"], indent=1, ensure_ascii=False))
+        listed = ", ".join(f"{reason} {count}" for reason, count in report["paths"].items() if count)
+        help = "the first of each are above; change `prompt`, or train the model on a few paths first"
+        raise RecipeError([Diagnostic("R0692", f"none of {len(judged)} paths holds: {listed}", help)])
+    _write_lines(options.to / "train.jsonl", new)
+    print(", ".join(f"{reason} {count}" for reason, count in report["paths"].items()))
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m runners.synthesize", description=(__doc__ or "").partition("\n")[0]
+    )
+    model_options(parser)
+    parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="several answers to each row")
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="the rows that were answered")
+    parser.add_argument("--image_folder", type=Path, default=Path(), metavar="DIR", help="rows' pictures lie below it")
+    parser.add_argument("--held_out", type=Path, metavar="FILE", help="rows whose questions may not be among them")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="templates and limits, as JSON")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR")
+    return parser.parse_args(argv)
+
+
+def _written(options: argparse.Namespace, config: Mapping[str, Any], asked: Sequence[Conversation]) -> list[str]:
+    """What the model writes for each conversation."""
+    found = loaded(options).answer(asked, batch=config["batch"], max_new_tokens=config["max_new_tokens"])
+    return [candidates[0].answer for candidates in found]
+
+
+def _read(file: Path, *fields: str) -> list[Row]:
+    """The rows of a file. Errors: RecipeError R0690 with those that lack one of these fields."""
+    rows = [json.loads(line) for line in file.read_bytes().splitlines()]
+    refused = [
+        Place(str(file), number).refuse("R0690", f"this row has no `{field}`", "prepare a data set of `kind: okvqa`")
+        for number, row in enumerate(rows, 1)
+        for field in fields
+        if field not in row
+    ]
+    if refused:
+        raise RecipeError(refused[:SHOWN])
+    return rows
+
+
+def _id(row: Row) -> str:
+    return str(row["question_id"])
+
+
+def _apart(rows: Mapping[str, Row], held_out: Sequence[Row], file: Path, other: Path) -> None:
+    """Errors: RecipeError R0691 when a question is learnt from and held out."""
+    both = sorted({_id(row) for row in held_out} & set(rows))
+    if both:
+        message = f"{len(both)} questions stand in {file} and in {other}, the first is {both[0]}"
+        raise RecipeError([Diagnostic("R0691", message, "split the data so that each question is in one of them")])
+
+
+def _asked(
+    rows: Mapping[str, Row], predictions: Mapping[str, Row], prompt: str
+) -> Iterator[tuple[str, str, float, Row]]:
+    """Question, answer, score and a row that asks for the path, for each different answer to each row."""
+    for question, row in rows.items():
+        seen: set[str] = set()
+        for candidate in predictions[question]["candidates"] if question in predictions else ():
+            answer = candidate["answer"].strip()
+            if answer and answer.casefold() not in seen:
+                seen.add(answer.casefold())
+                text = _filled(prompt, question=_question(row), answer=answer)
+                yield question, answer, candidate["score"], _about(row, text)
+
+
+def _question(row: Row) -> str:
+    """What the row's user asks, without the places of pictures."""
+    users = [message["content"] for message in row["messages"] if message["role"] == "user"]
+    return str(users[-1]).replace(IMAGE_TAG, "").strip()
+
+
+def _filled(template: str, **values: str) -> str:
+    """The template with `{name}` replaced, once for each place: values that look like places stay as they are."""
+    pieces = template
+    marks = {name: f"\0{number}\0" for number, name in enumerate(values)}
+    for name, mark in marks.items():
+        pieces = pieces.replace(f"{{{name}}}", mark)
+    for name, mark in marks.items():
+        pieces = pieces.replace(mark, values[name])
+    return pieces
+
+
+def _about(row: Row, text: str) -> dict[str, Any]:
+    """A row that asks something else about the same pictures, after the same system message."""
+    images = row.get("images") or []
+    system = [dict(message) for message in row["messages"] if message["role"] == "system"]
+    return {"messages": [*system, {"role": "user", "content": IMAGE_TAG * len(images) + text}], "images": images}
+
+
+def _lesson(row: Row, path: Judged, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A row that teaches a path."""
+    answer = path.path.rpartition(" -> ")[2]
+    question = _question(row)
+    lesson = _about(row, _filled(config["ask"], question=question))
+    taught = _filled(config["teach"], path=path.path, answer=answer, question=question)
+    lesson["messages"].append({"role": "assistant", "content": taught})
+    return lesson | {"question_id": row["question_id"]}
+
+
+def _told(path: Judged) -> dict[str, Any]:
+    written = path.written
+    about = {"question_id": written.question, "answer": written.answer, "score": written.score}
+    return about | {"text": written.text, "path": path.path, "outcome": path.reason}
+
+
+def report_of(judged: Sequence[Judged], rows: Mapping[str, Row]) -> dict[str, Any]:
+    """What became of the paths: how many of each fate with the meaning of its name, the first ones, and who has any."""
+    first: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for path in judged:
+        if len(first[path.reason]) < SHOWN:
+            first[path.reason].append(_told(path))
+    return {
+        "format_version": FORMAT,
+        "questions": len(rows),
+        "questions_with_paths": len({path.written.question for path in judged if path.reason == "kept"}),
+        "paths": relation_paths.counts(judged),
+        "meaning": dict(relation_paths.REASONS),
+        "first": dict(first),
+    }
+
+
+def _write_lines(file: Path, rows: Iterator[Row] | Sequence[Row]) -> None:
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_atomically(file, text.encode(), durable=False)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,37 @@
+"""Rules of stages that answer: what each engine can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schema.context import Context
+from schema.diagnostics import Diagnostic
+from schema.stages import Predict
+
+
+def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
+    """R0360 to R0363: beams, several answers, further options and classifiers, by engine."""
+    for name, stage in context.recipe.stages.items():
+        if isinstance(stage, Predict):
+            for code, field, message, help in _impossible(stage, context.recipe.classifier(stage.model) is not None):
+                yield Diagnostic(code, message, help, (context.at("stages", name, field),))
+
+
+def _impossible(stage: Predict, classifies: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Code, field, what is wrong with it, and what to write."""
+    engine, beams, returned = stage.engine.name, stage.beams or 1, stage.returned or 1
+    for field in ("beams", "returned", "length_penalty"):
+        if getattr(stage, field) is not None and engine != "transformers":
+            message = f"`engine: {engine}` gives one answer, without beams"
+            yield "R0360", field, message, f"write `engine: transformers`, or leave `{field}` out"
+    if engine == "transformers" and stage.temperature == 0 and returned > beams:
+        message = f"{returned} answers cannot come from {beams} beam{'s' if beams > 1 else ''}"
+        yield "R0361", "returned", message, f"write `beams: {returned}`"
+    if engine == "transformers" and stage.temperature > 0 and beams > 1:
+        message = "beams search for the likeliest answer, and a temperature draws one"
+        yield "R0361", "temperature", message, "write `temperature: 0`, or leave `beams` out"
+    if engine != "ms-swift" and stage.engine.args:
+        message = f"`engine: {engine}` has no options but the fields of the stage"
+        yield "R0362", "engine", message, "leave `args` out"
+    if engine != "ms-swift" and classifies:
+        yield "R0363", "engine", f"`engine: {engine}` reads no classes from a head", "write `engine: ms-swift`"

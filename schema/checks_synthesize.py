@@ -1,0 +1,26 @@
+"""Rules of stages that make rows to learn from out of a model's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schema.context import Context
+from schema.diagnostics import Diagnostic
+from schema.references import stage_place
+from schema.stages import Predict, Synthesize
+
+
+def paths_belong_to_questions(context: Context) -> Iterator[Diagnostic]:
+    """R0333, R0334: the answers are to the questions that paths are written for, and none of those is held out."""
+    for name, stage in context.recipe.stages.items():
+        if not isinstance(stage, Synthesize):
+            continue
+        answers = context.recipe.stages[stage.predictions]
+        if isinstance(answers, Predict) and answers.data != stage.data:
+            message = f"`{stage.predictions}` answers `{answers.data}`, and `{name}` asks for paths of `{stage.data}`"
+            places = (context.at("stages", name, "predictions"), stage_place(context, stage.predictions))
+            yield Diagnostic("R0333", message, f"write `data: {answers.data}`, or predict `{stage.data}`", places)
+        if stage.held_out == stage.data:
+            message = f"`{stage.data}` is learnt from and held out"
+            place = context.at("stages", name, "held_out")
+            yield Diagnostic("R0334", message, "hold the split out that is scored later", (place,))

@@ -1,0 +1,208 @@
+"""Adapters with another head than text: trained, merged and asked, by the compiled commands; and what embeddings are made of.
+
+Answers and vectors of an adapter and of the model that it was merged into are the same up to rounding. A vector is the state
+that ms-swift itself takes: of the last token that is no padding, scaled to length 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+from compiling import plans, project
+from test_golden import argv_of
+
+from runners.prepare import prepare
+from runners.signatures import clean_environment
+
+pytestmark = pytest.mark.engine
+
+HERE = Path(__file__).parent
+SHAPES = (
+    "kind: shapes, classes: [red disc, green, a blue triangle], per_class: 8, prompt: Which?, split: {validation: 0.25}"
+)
+TRAINING = """
+    model: base
+    tuner: {kind: lora, rank: 4, dropout: 0}
+    optimizer: {learning_rate: 1e-2}
+    batch: {global: 6, micro: 6}
+    max_steps: 4
+    epochs: 8
+    gradient_checkpointing: false
+    checkpoints: {every: end}
+    logging: {every: 1 steps, trackers: []}
+"""
+RECIPE = f"""\
+version: 1
+name: heads
+models: {{base: {{id: tiny/qwen2-vl, dtype: float32}}}}
+datasets:
+  shapes: {{{SHAPES}}}
+  words: {{kind: jsonl, path: words.jsonl, columns: {{prompt: word, positive: opposite, negatives: others}}}}
+hardware: {{gpus: 0, threads: 1}}
+stages:
+  tags: {{kind: prepare, dataset: shapes, task: tag}}
+  tagger:
+    kind: classify
+    multi_label: true
+    classes: 3
+    data: tags.train{TRAINING}
+  tagger-folded: {{kind: merge, adapter: tagger}}
+  tagged: {{kind: predict, model: tagger, data: tags.validation, batch: 4}}
+  tagged-folded: {{kind: predict, model: tagger-folded, data: tags.validation}}
+  pairs: {{kind: prepare, dataset: shapes, task: embed}}
+  near:
+    kind: embed
+    data: pairs.train{TRAINING}
+  opposites: {{kind: prepare, dataset: words, task: embed}}
+  apart:
+    kind: embed
+    in_batch_negatives: false
+    hard_negatives: 2
+    temperature: 0.05
+    data: opposites.train{TRAINING}
+  near-folded: {{kind: merge, adapter: near}}
+  vectors: {{kind: features, model: near, data: pairs.validation, batch: 4}}
+  vectors-folded: {{kind: features, model: near-folded, data: pairs.validation, batch: 4}}
+  vectors-alone: {{kind: features, model: near-folded, data: pairs.validation}}
+  means: {{kind: features, model: base, data: pairs.validation, batch: 4, pooling: mean}}
+  means-alone: {{kind: features, model: base, data: pairs.validation, pooling: mean}}
+  before: {{kind: features, model: base, data: pairs.validation, batch: 4}}
+"""
+WORDS = ["big small", "hot cold", "old new", "wet dry", "up down", "left right"]
+SECONDS = 300.0
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The folder of the outputs, after every stage has run. Names of folders are short, for sockets."""
+    root = tmp_path_factory.mktemp("heads")
+    (plan,) = plans(project(root, heads=RECIPE) / "heads.yaml").values()
+    model = root / plan.stage("tagger").input("model").path
+    jobs = [{"argv": ["python", "-m", "runners.tiny_model", "--family", "qwen2_vl", "--to", str(model)], "env": {}}]
+    (root / "words.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in opposites()))
+    for stage in plan.stages:
+        if stage.kind == "prepare":
+            write_rows(root, plan, stage)
+        else:
+            jobs += stage_jobs(stage)
+    (root / "jobs.json").write_text(json.dumps(jobs))
+    environment = clean_environment(str(root)) | {"TMPDIR": "/tmp", "HF_HUB_OFFLINE": "1"}
+    command = (sys.executable, str(HERE / "real_stages.py"), "jobs.json")
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return root / plan.outputs
+
+
+def opposites():
+    """Rows with one, two or three texts that do not belong to them: the engine draws two of each."""
+    for number, (word, opposite) in enumerate(map(str.split, WORDS)):
+        others = [pair.split()[1] for pair in WORDS if not pair.startswith(word)]
+        yield {"word": word, "opposite": opposite, "others": others[: 1 + number % 3]}
+
+
+def write_rows(root, plan, stage):
+    to = root / stage.out
+    to.parent.mkdir(parents=True, exist_ok=True)
+    prepare(stage.launch.files["prepare"], to, root)
+
+
+def stage_jobs(stage):
+    """The commands of a stage as they are compiled, without the plugin that watches; results go where they are handed over."""
+    env = {name: str(getattr(value, "path", value)) for name, value in stage.launch.env.items()}
+    for command in stage.launch.commands:
+        argv = [
+            word.replace("$RECIPE_OUT/result", stage.out).replace("$RECIPE_OUT", f"work/{stage.name}")
+            for word in argv_of(command)
+        ]
+        if "--external_plugins" in argv:
+            argv = argv[: argv.index("--external_plugins")]
+        yield {"argv": argv, "env": env}
+
+
+def predictions(folder):
+    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+
+
+def vectors(folder, name="rows"):
+    return numpy.load(folder / f"embeddings/{name}.npy")
+
+
+def test_each_class_has_a_probability_of_its_own(ran):
+    found = predictions(ran / "tagged")
+    assert len(found) == 6
+    for row in found:
+        assert set(row["scores"]) == {"red disc", "green", "a blue triangle"}
+        assert sorted(row["parsed"]) == sorted(name for name, score in row["scores"].items() if score >= 0.5)
+    assert any(abs(sum(row["scores"].values()) - 1) > 0.01 for row in found)
+
+
+def test_a_merged_tagger_answers_as_its_adapter_does(ran):
+    for one, other in zip(predictions(ran / "tagged"), predictions(ran / "tagged-folded"), strict=True):
+        assert one["label"] == other["label"] and one["input"] == other["input"]
+        assert one["scores"] == {name: pytest.approx(value, abs=1e-4) for name, value in other["scores"].items()}
+
+
+def test_a_merged_embedder_embeds_as_its_adapter_does(ran):
+    for name in ("rows", "texts"):
+        one, other = vectors(ran / "vectors", name), vectors(ran / "vectors-folded", name)
+        assert numpy.abs(one - other).max() < 1e-4
+        assert numpy.abs(one - vectors(ran / "before", name)).max() > 1e-2  # it was trained
+
+
+def test_rows_with_negatives_of_their_own_are_learned(ran):
+    """Each is held against two of its own, whatever else is in the batch."""
+    with (ran / "apart/curve.csv").open(newline="") as stream:
+        losses = [float(row["loss"]) for row in csv.DictReader(stream) if row["loss"]]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(("batched", "alone"), [("vectors-folded", "vectors-alone"), ("means", "means-alone")])
+def test_vectors_do_not_depend_on_who_shares_a_batch(ran, batched, alone):
+    """The texts have different lengths, so some are padded in a batch."""
+    for name, count in (("rows", 6), ("texts", 3)):
+        one, other = vectors(ran / batched, name), vectors(ran / alone, name)
+        assert one.shape == (count, 32) and one.dtype == numpy.float32
+        assert numpy.abs(one - other).max() < 1e-5
+        assert numpy.abs(numpy.linalg.norm(one, axis=1) - 1).max() < 1e-5
+
+
+def test_pooling_matters_and_the_index_says_what_is_what(ran):
+    assert numpy.abs(vectors(ran / "means") - vectors(ran / "before")).max() > 1e-2
+    index = json.loads((ran / "before/embeddings/index.json").read_bytes())
+    assert sorted(index["texts"]) == ["a blue triangle", "green", "red disc"]
+    assert [sorted(row) for row in index["rows"]] == [["images", "prompt", "text"]] * 6
+
+
+ASK = """
+import json, sys
+import torch
+from swift.infer_engine import InferRequest, TransformersEngine
+model, texts, to = sys.argv[1:]
+engine = TransformersEngine(model, model_type="qwen2_vl", template_type="qwen2_vl", torch_dtype=torch.float32,
+                            attn_impl="sdpa", task_type="embedding", max_batch_size=3)
+asked = [InferRequest(messages=[{"role": "user", "content": text}]) for text in json.loads(texts)]
+json.dump([answer.data[0].embedding for answer in engine.infer(asked)], open(to, "w"))
+"""
+
+
+def test_a_vector_is_what_the_engine_itself_takes(ran):
+    index = json.loads((ran / "before/embeddings/index.json").read_bytes())
+    root = ran.parent.parent
+    (model,) = (root / ".recipe/models").iterdir()
+    command = (sys.executable, "-c", ASK, str(model), json.dumps(index["texts"]), str(root / "told.json"))
+    environment = clean_environment(str(root)) | {"TMPDIR": os.environ.get("TMPDIR", "/tmp")}
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = numpy.array(json.loads((root / "told.json").read_text()))
+    assert numpy.abs(told - vectors(ran / "before", "texts")).max() < 1e-5

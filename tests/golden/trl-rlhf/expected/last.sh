@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# trl-rlhf · last · predict. Written by `recipe compile recipes/trl-rlhf.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/trl-rlhf/last.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=8
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+export MAX_PIXELS=12845056
+export MIN_PIXELS=3136
+export NPROC_PER_NODE=4
+
+swift infer \
+  --model .recipe/models/Qwen--Qwen2-VL-7B-Instruct \
+  --adapters outputs/trl-rlhf/sharper/model \
+  --model_type qwen2_vl \
+  --template qwen2_vl \
+  --task_type causal_lm \
+  --torch_dtype bfloat16 \
+  --attn_impl sdpa \
+  --val_dataset outputs/trl-rlhf/written/validation.jsonl \
+  --max_length 2048 \
+  --truncation_strategy delete \
+  --max_new_tokens 64 \
+  --temperature 0.0 \
+  --top_p 1.0 \
+  --top_k 50 \
+  --max_batch_size 1 \
+  --write_batch_size 1000 \
+  --seed 11 \
+  --data_seed 11 \
+  --infer_backend transformers \
+  --stream false \
+  --strict true \
+  --val_dataset_shuffle false \
+  --use_chat_template true \
+  --template_backend swift \
+  --remove_unused_columns true \
+  --disable_auto_column_mapping false \
+  --load_from_cache_file false \
+  --repetition_penalty 1.0 \
+  --num_beams 1 \
+  --logprobs false \
+  --merge_lora false \
+  --use_hf false \
+  --load_data_args false \
+  --load_args false \
+  --result_path "$RECIPE_OUT/raw.jsonl"
+
+python -m runners.collect predictions \
+  --raw "$RECIPE_OUT/raw.jsonl" \
+  --data outputs/trl-rlhf/written/validation.jsonl \
+  --to "$RECIPE_OUT/result" \
+  --classes outputs/trl-rlhf/written/classes.json \
+  --parse label

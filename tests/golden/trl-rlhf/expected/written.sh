@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# trl-rlhf · written · prepare. Written by `recipe compile recipes/trl-rlhf.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/trl-rlhf/written.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+
+python -m runners.prepare \
+  --config pipelines/trl-rlhf/written.prepare.json \
+  --to "$RECIPE_OUT/result"

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# zoo · pair-rows · prepare. Written by `recipe compile recipes/zoo.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/zoo/pair-rows.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+
+python -m runners.prepare \
+  --config pipelines/zoo/pair-rows.prepare.json \
+  --to "$RECIPE_OUT/result"
