@@ -153,7 +153,9 @@ def _within(metrics: dict[str, float], tolerance: float) -> None:
     far = [name for name in names if not metrics[f"{name}_max_difference"] <= tolerance]
     if far:
         listed = ", ".join(f"{name} by {metrics[f'{name}_max_difference']:.3g}" for name in far)
-        message = f"the export differs from its original on {metrics['rows']} rows: {listed}, and {tolerance:g} is allowed"
+        message = (
+            f"the export differs from its original on {metrics['rows']} rows: {listed}, and {tolerance:g} is allowed"
+        )
         help = f"the original's outputs reach {metrics['scale']:g}; raise `tolerance` if the difference is small beside that"
         raise RecipeError([Diagnostic("R0594", message, help)])
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from schema.checks_delivery import RULES as OF_DELIVERY
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
 from schema.checks_rl import (
@@ -26,7 +27,7 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Distill, Dpo, Grpo, Predict, Prepare, Stage
+from schema.stages import Benchmark, Deploy, Distill, Dpo, Export, Grpo, Predict, Prepare, Quantize, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -198,6 +199,8 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
         stage, source = stages[name], stages.get(use.name)
         if not isinstance(source, Prepare) or "rows" not in use.accepts:
             continue
+        if isinstance(stage, Export | Deploy | Benchmark) or (isinstance(stage, Quantize) and stage.of_export):
+            continue  # their rows are pictures and questions, whatever is learned from them
         wanted = _task(context, name, stage)
         if source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
@@ -212,7 +215,11 @@ def _task(context: Context, name: str, stage: Stage) -> str:
         return ROWS_OF_STUDENTS[student.student.facts.task]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
-    return "classify" if context.recipe.classifier(stage.model if isinstance(stage, Predict) else name) else "generate"
+    return (
+        "classify"
+        if context.recipe.classifier(stage.model if isinstance(stage, Predict | Quantize) else name)
+        else "generate"
+    )
 
 
 def one_prompt(context: Context) -> Iterator[Diagnostic]:
@@ -289,4 +296,5 @@ RULES: tuple[Rule, ...] = (
     reference_stays,
     smoothing_counts,
     *OF_STUDENTS,
+    *OF_DELIVERY,
 )

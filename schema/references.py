@@ -113,6 +113,7 @@ def _article(product: str) -> str:
 
 _KINDS: dict[str, str] = {
     "adapter": "sft` with `tuner: {kind: lora}",
+    "export": "export",
     "model": "merge",
     "predictions": "predict",
     "rows": "prepare",

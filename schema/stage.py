@@ -7,7 +7,7 @@ from typing import Literal
 
 from schema.base import Model
 
-Product = Literal["rows", "model", "adapter", "student", "predictions", "scores"]
+Product = Literal["rows", "model", "adapter", "student", "export", "predictions", "scores", "reply", "timings"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ DISTILL_PACKAGES = (
     "torchvision",
     "transformers",
 )
+EXPORT_PACKAGES = (*ENGINE_PACKAGES, "onnx", "onnxruntime", "onnxscript")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
@@ -76,6 +77,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.evaluate": ("scikit-learn",),
     "runners.trl_sft": TRL_PACKAGES,
     "runners.distill.train": DISTILL_PACKAGES,
+    "runners.export": EXPORT_PACKAGES,
+    "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
+    "runners.ask": (),
+    "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
     "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
@@ -114,6 +119,8 @@ def _command(command: Command) -> Json:
         "program": list(command.program),
         "options": {name: value for name, value in options.items() if name not in IGNORED_OPTIONS},
     }
+    if command.positional:
+        document["positional"] = [_plain(value) for value in command.positional]
     return document if command.launcher is None else document | {"launcher": _command(command.launcher)}
 
 

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from compiler.backends import distill, ms_swift, ms_swift_rlhf, own, trl
+from compiler.backends import delivery, distill, ms_swift, ms_swift_rlhf, own, serving, trl
 from compiler.plan import Launch, Output, Plan, StagePlan
-from schema.stages import Classify, Distill, Dpo, Evaluate, Grpo, Merge, Predict, Prepare, Sft, Stage
+from schema.stages import (
+    Benchmark,
+    Classify,
+    Deploy,
+    Distill,
+    Dpo,
+    Evaluate,
+    Export,
+    Grpo,
+    Merge,
+    Predict,
+    Prepare,
+    Quantize,
+    Sft,
+    Stage,
+)
 from schema.training import TrainingStage
 
 Backend = Callable[[Plan, StagePlan], tuple[Launch, tuple[Output, ...]]]
@@ -22,6 +37,10 @@ BACKENDS: dict[type[Stage], Backend] = {
     Merge: ms_swift.merge,
     Predict: ms_swift.predict,
     Evaluate: own.evaluate,
+    Export: delivery.export,
+    Quantize: delivery.quantize,
+    Deploy: serving.deploy,
+    Benchmark: delivery.benchmark,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRAINERS: dict[str, Backend] = {"trl": trl.sft}
@@ -32,7 +51,8 @@ def launch(plan: Plan) -> Plan:
     """Every stage with its launch, and what its engine cannot do of what the recipe asks for."""
     launched = replace(plan, stages=tuple(_launched(plan, stage) for stage in plan.stages))
     wrong = (problem for stage in plan.stages if _trainer(stage.stage) for problem in trl.problems(plan, stage))
-    return replace(launched, diagnostics=(*plan.diagnostics, *wrong))
+    untraced = (problem for stage in plan.stages for problem in delivery.problems(plan, stage))
+    return replace(launched, diagnostics=(*plan.diagnostics, *wrong, *untraced))
 
 
 def _trainer(stage: Stage) -> Backend | None:

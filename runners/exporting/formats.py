@@ -43,7 +43,9 @@ def write_onnx(module: torch.nn.Module, size: tuple[int, int], opset: int, file:
     model = program.model_proto
     _forget_places(model)
     external: dict[str, Any] = (
-        {"save_as_external_data": True, "location": f"{file.name}.data", "all_tensors_to_one_file": True} if large else {}
+        {"save_as_external_data": True, "location": f"{file.name}.data", "all_tensors_to_one_file": True}
+        if large
+        else {}
     )
     onnx.save_model(model, str(file), **external)
 
@@ -85,6 +87,6 @@ def _without_debug(source: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the tracers' remarks on what is a constant: it is meant to be, and the result is compared."""
-    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with warnings.catch_warnings(), Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         warnings.simplefilter("ignore")
         yield

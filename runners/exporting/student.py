@@ -38,7 +38,11 @@ def student(folder: Path, size: tuple[int, int] | None) -> Subject:
     side = loaded.options.image_size
     if size not in (None, (side, side)):
         raise RecipeError(
-            [Diagnostic("R0590", f"this student reads pictures of {side} × {side}", f"write `image_size: [{side}, {side}]`")]
+            [
+                Diagnostic(
+                    "R0590", f"this student reads pictures of {side} × {side}", f"write `image_size: [{side}, {side}]`"
+                )
+            ]
         )
     looks = Looks((side, side), loaded.options.mean, loaded.options.std, "stretch", "bilinear")
     raw = Raw(loaded).eval()

@@ -5,34 +5,58 @@ from typing import Annotated
 from pydantic import Field
 
 from schema.stage import Stage
+from schema.stages.benchmark import Benchmark
 from schema.stages.classify import Classify
+from schema.stages.deploy import Deploy
 from schema.stages.distill import Distill
 from schema.stages.dpo import Dpo
 from schema.stages.evaluate import Evaluate
+from schema.stages.export import Export
 from schema.stages.grpo import Grpo
 from schema.stages.merge import Merge
 from schema.stages.predict import Predict
 from schema.stages.prepare import Prepare
+from schema.stages.quantize import Quantize
 from schema.stages.sft import Sft
 
 __all__ = [
     "KINDS",
     "AnyStage",
+    "Benchmark",
     "Classify",
+    "Deploy",
     "Distill",
     "Dpo",
     "Evaluate",
+    "Export",
     "Grpo",
     "Merge",
     "Predict",
     "Prepare",
+    "Quantize",
     "Sft",
     "Stage",
 ]
 
-KINDS: tuple[type[Stage], ...] = (Prepare, Sft, Classify, Grpo, Dpo, Distill, Merge, Predict, Evaluate)
+KINDS: tuple[type[Stage], ...] = (
+    *(Prepare, Sft, Classify, Grpo, Dpo, Distill),
+    *(Merge, Predict, Evaluate),
+    *(Export, Quantize, Deploy, Benchmark),
+)
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Distill | Merge | Predict | Evaluate,
+    Prepare
+    | Sft
+    | Classify
+    | Grpo
+    | Dpo
+    | Distill
+    | Merge
+    | Predict
+    | Evaluate
+    | Export
+    | Quantize
+    | Deploy
+    | Benchmark,
     Field(discriminator="kind"),
 ]
