@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compiler.plan import Json, Plan, StagePlan
 from compiler.render.dvc import pipeline_yaml
-from compiler.render.script import script
+from compiler.render.script import beside, script
 from schema.datasets.hub import HubDataset
 from schema.lock import Asset, Built, Local, lock_of
 from schema.models import ModelSpec
@@ -27,6 +27,7 @@ def render(plan: Plan) -> dict[str, str]:
         files[f"{stage.name}.sh"] = script(plan, stage)
         files[f"{stage.name}.json"] = pretty(stage.identity)
         files |= {f"{stage.name}.{name}.json": pretty(content) for name, content in stage.launch.files.items()}
+        files |= {f"{stage.name}.{name}.sh": beside(plan, stage, name) for name in stage.launch.beside}
     files[MANIFEST] = pretty(_manifest(plan, files))
     return files
 

@@ -53,11 +53,6 @@ class Task(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    @property
-    def shown(self) -> str:
-        """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
-        return ""
-
     def located(self, path: str, data: Path) -> Path:
         """A picture that a row of `data` names: one that was drawn lies beside the rows, others are of the project."""
         beside = data.parent / path
