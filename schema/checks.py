@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from schema.checks_predict import answers_are_possible
+from schema.checks_predict import answers_are_possible, checks_read_text
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -34,7 +34,7 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
+from schema.stages import Check, Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -215,7 +215,7 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
 
 def _task(context: Context, name: str, stage: Stage) -> str | None:
     """What the rows of a stage are prepared for; None where any do."""
-    if isinstance(stage, Embed | Features):
+    if isinstance(stage, Embed | Features | Check):
         return "embed" if isinstance(stage, Embed) else None
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
@@ -303,5 +303,6 @@ RULES: tuple[Rule, ...] = (
     heads_fit,
     retrieval_has_pairs,
     answers_are_possible,
+    checks_read_text,
     paths_belong_to_questions,
 )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from schema.base import Model
 
-Product = Literal["rows", "model", "adapter", "predictions", "embeddings", "scores"]
+Product = Literal["rows", "model", "adapter", "predictions", "embeddings", "scores", "report"]
 
 
 @dataclass(frozen=True, slots=True)

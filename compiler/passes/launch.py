@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compiler.backends import (
     answering,
+    check,
     embeddings,
     ms_swift,
     ms_swift_rlhf,
@@ -19,6 +20,7 @@ from compiler.backends import (
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.stages import (
+    Check,
     Classify,
     Dpo,
     Embed,
@@ -51,6 +53,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Features: embeddings.features,
     Retrieve: embeddings.retrieve,
     Synthesize: synthesize.synthesize,
+    Check: check.check,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRL: dict[type[Stage], tuple[Backend, Problems]] = {

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schema.stage import Stage
+from schema.stages.check import Check
 from schema.stages.classify import Classify
 from schema.stages.dpo import Dpo
 from schema.stages.embed import Embed
@@ -21,6 +22,7 @@ from schema.stages.synthesize import Synthesize
 __all__ = [
     "KINDS",
     "AnyStage",
+    "Check",
     "Classify",
     "Dpo",
     "Embed",
@@ -49,9 +51,22 @@ KINDS: tuple[type[Stage], ...] = (
     Features,
     Retrieve,
     Synthesize,
+    Check,
 )
 
 AnyStage = Annotated[
-    Prepare | Sft | Classify | Grpo | Dpo | Merge | Predict | Evaluate | Embed | Features | Retrieve | Synthesize,
+    Prepare
+    | Sft
+    | Classify
+    | Grpo
+    | Dpo
+    | Merge
+    | Predict
+    | Evaluate
+    | Embed
+    | Features
+    | Retrieve
+    | Synthesize
+    | Check,
     Field(discriminator="kind"),
 ]
