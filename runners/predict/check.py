@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found["answers"] = [candidates[0].answer for candidates in answers]
     print("\n".join(f"{name}: {_said(value)}" for name, value in found.items()))
     print(f"memory: {_memory() / 2**30:.2f} GiB at most")
+    options.to.mkdir(parents=True, exist_ok=True)
     write_json(options.to / "check.json", found)
     return 0
 
@@ -81,9 +82,10 @@ def _failure(name: str, why: str) -> RecipeError:
 def about(predictor: Predictor) -> dict[str, Any]:
     """What the model is: its class, its parameters, and how and where it computes."""
     parameters = list(predictor.model.named_parameters())
-    base = getattr(predictor.model, "base_model", predictor.model)
+    adapted = hasattr(predictor.model, "get_base_model")  # by PEFT
+    base = predictor.model.get_base_model() if adapted else predictor.model
     return {
-        "model": type(getattr(base, "model", base) if hasattr(predictor.model, "peft_config") else base).__name__,
+        "model": type(base).__name__,
         "parameters": sum(value.numel() for _, value in parameters),
         "adapter_parameters": sum(value.numel() for name, value in parameters if "lora_" in name),
         "dtypes": sorted({str(value.dtype).removeprefix("torch.") for _, value in parameters}),
