@@ -136,10 +136,12 @@ class Predictor:
         return self._encode([conversations.in_parts(conversation) for conversation in told])
 
     def loss(self, inputs: Any) -> float:
-        """The mean of -log p over the tokens of `encode` that are text: neither padding nor places of pictures."""
+        """The mean of -log p over the tokens of `encode` that are text and follow others: neither padding, places of pictures
+        nor the first tokens, which nothing predicts.
+        """
         import torch
 
-        unread = self.picture_tokens(inputs) | (inputs["attention_mask"].cpu() == 0)
+        unread = self.picture_tokens(inputs) | (inputs["attention_mask"].cpu().cumsum(-1) <= 1)
         labels = (
             inputs["input_ids"].cpu().masked_fill(unread, -100).to(self.model.device)
         )  # -100: transformers leaves it out
