@@ -27,13 +27,13 @@ FORMAT = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors: RecipeError R0631, and R0638 with the part that fails."""
     options = _parser().parse_args(argv)
-    with part("the rows"):
+    with part("reading the rows"):
         rows = read(options.data)[: options.batch]
         asked = [conversations.conversation(row, options.image_folder) for row in rows]
         told = [conversations.conversation(row, options.image_folder, answered=True) for row in rows]
     if not rows:
-        raise _failure("the rows", f"{options.data} has none")
-    with part("the model"):
+        raise _failure("reading the rows", f"{options.data} has none")
+    with part("loading the model"):
         predictor = loaded(options)
     found = {"format_version": FORMAT, **about(predictor), **seen(predictor, told)}
     with part("the generation"):
@@ -70,13 +70,13 @@ def part(name: str) -> Iterator[None]:
 
 def _failure(name: str, why: str) -> RecipeError:
     helps = {
-        "the rows": "look at the file that the `prepare` stage wrote",
+        "reading the rows": "look at the file that the `prepare` stage wrote",
         "the processor": "look at the pictures and the chat template of the model",
         "the forward pass": "try `attention: eager`, another `dtype` or a smaller `batch`",
         "the generation": "try a smaller `batch`, and look at the generation of this model in transformers",
     }
     help = helps.get(name, "look at the files of the model, and fetch them again")
-    return RecipeError([Diagnostic("R0638", f"{name} fails: {why}", help)])
+    return RecipeError([Diagnostic("R0638", f"{name} failed: {why}", help)])
 
 
 def about(predictor: Predictor) -> dict[str, Any]:
