@@ -13,7 +13,7 @@ from schema.checks_data import RULES as OF_DATA
 from schema.checks_delivery import RULES as OF_DELIVERY
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
-from schema.checks_predict import answers_are_possible
+from schema.checks_predict import answers_are_possible, checks_read_text
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -46,6 +46,7 @@ from schema.references import names_are_apart, no_cycles, place, references_exis
 from schema.signature import toolchain
 from schema.stages import (
     Benchmark,
+    Check,
     Deploy,
     Distill,
     Dpo,
@@ -240,7 +241,7 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
 
 def _task(context: Context, name: str, stage: Stage) -> str | None:
     """What the rows of a stage are prepared for; None where any do."""
-    if isinstance(stage, Embed | Features):
+    if isinstance(stage, Embed | Features | Check):
         return "embed" if isinstance(stage, Embed) else None
     student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
     if student is not None:
@@ -339,6 +340,7 @@ RULES: tuple[Rule, ...] = (
     heads_fit,
     retrieval_has_pairs,
     answers_are_possible,
+    checks_read_text,
     paths_belong_to_questions,
     *OF_DATA,
     *OF_STUDENTS,

@@ -8,7 +8,7 @@ from typing import Literal
 from schema.base import Model
 
 Product = Literal[
-    "rows", "model", "adapter", "student", "export", "predictions", "embeddings", "scores", "reply", "timings"
+    "rows", "model", "adapter", "student", "export", "predictions", "embeddings", "scores", "reply", "timings", "report"
 ]
 
 

@@ -72,6 +72,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
     "runners.predict.__main__": ANSWER_PACKAGES,
+    "runners.predict.check": ANSWER_PACKAGES,
     "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),

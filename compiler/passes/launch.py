@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compiler.backends import (
     answering,
+    check,
     delivery,
     distill,
     embeddings,
@@ -23,6 +24,7 @@ from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.stages import (
     Benchmark,
+    Check,
     Classify,
     Deploy,
     Distill,
@@ -64,6 +66,7 @@ BACKENDS: dict[type[Stage], Backend] = {
     Quantize: delivery.quantize,
     Deploy: serving.deploy,
     Benchmark: delivery.benchmark,
+    Check: check.check,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRL: dict[type[Stage], tuple[Backend, Problems]] = {

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schema.stage import Stage
 from schema.stages.benchmark import Benchmark
+from schema.stages.check import Check
 from schema.stages.classify import Classify
 from schema.stages.deploy import Deploy
 from schema.stages.distill import Distill
@@ -27,6 +28,7 @@ __all__ = [
     "KINDS",
     "AnyStage",
     "Benchmark",
+    "Check",
     "Classify",
     "Deploy",
     "Distill",
@@ -47,7 +49,7 @@ __all__ = [
 ]
 
 KINDS: tuple[type[Stage], ...] = (
-    *(Prepare, Sft, Classify, Grpo, Dpo, Distill, Embed),
+    *(Prepare, Check, Sft, Classify, Grpo, Dpo, Distill, Embed),
     *(Merge, Predict, Evaluate, Features, Retrieve, Synthesize),
     *(Export, Quantize, Deploy, Benchmark),
 )
@@ -69,6 +71,7 @@ AnyStage = Annotated[
     | Export
     | Quantize
     | Deploy
-    | Benchmark,
+    | Benchmark
+    | Check,
     Field(discriminator="kind"),
 ]
