@@ -13,6 +13,7 @@ from schema.datasets.hub import HubDataset
 from schema.lock import Asset, Built, Local, lock_of
 from schema.models import ModelSpec
 from schema.pins import dataset_folder, model_folder, of_hub, of_model
+from schema.signature import requirements
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -58,7 +59,14 @@ def _stage(stage: StagePlan) -> Json:
         "inputs": {given.role: given.path for given in stage.inputs if given.path},
         "pins": {g.role: g.lock["sha256"] for g in stage.inputs if g.lock and "sha256" in g.lock},
         "checkpoints": "transformers" if stage.resumes else None,
+        **_environment(stage),
     }
+
+
+def _environment(stage: StagePlan) -> Json:
+    """The toolchain that the stage runs in, by its name and the digest of what locks it; nothing for the default one."""
+    sha256 = requirements(stage.toolchain)
+    return {"toolchain": {"name": stage.toolchain, "sha256": sha256}} if sha256 else {}
 
 
 def _downloads(plan: Plan) -> list[Json]:
