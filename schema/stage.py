@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schema.base import Model
+from schema.toolchain import Toolchain
 
 Product = Literal[
     "rows", "model", "adapter", "student", "export", "predictions", "embeddings", "scores", "reply", "timings", "report"
@@ -50,6 +51,8 @@ class Stage(Model):
 
     description: str = ""
     """A line for readers."""
+    toolchain: Toolchain | None = None
+    """The packages that it runs in; those of the recipe when absent."""
 
     @property
     def uses(self) -> tuple[Use, ...]:
