@@ -60,12 +60,18 @@ def write(
     classes: Sequence[str],
     parse: str,
     several: bool,
-) -> None:
-    """Write predictions in the order of the rows; with `several`, the candidates of each."""
+) -> list[dict[str, Any]]:
+    """Write predictions in the order of the rows; with `several`, the candidates of each. Returned are the predictions."""
     raw = [row | {"response": candidates[0].answer} for row, candidates in zip(rows, found, strict=True)]
-    lines = answers.predictions(rows, raw, classes, parse)
+    lines = list(answers.predictions(rows, raw, classes, parse))
     text = ""
     for line, candidates in zip(lines, found, strict=True):
         listed = [{"answer": candidate.answer, "score": candidate.score} for candidate in candidates]
         text += json.dumps({**line, **({"candidates": listed} if several else {})}, ensure_ascii=False) + "\n"
     write_atomically(file, text.encode(), durable=False)
+    return lines
+
+
+def classes_of(options: argparse.Namespace) -> list[str]:
+    """The class names of `row_options`, if there are any."""
+    return json.loads(options.classes.read_bytes()) if options.classes else []

@@ -129,6 +129,34 @@ class Predictor:
                     answered(row, candidates)
         return found
 
+    def encode(self, told: Sequence[Conversation]) -> Any:
+        """The tensors that the model sees of conversations, padded on the left; with what begins an answer, unless the first
+        has one. Errors: what the processor raises.
+        """
+        return self._encode([conversations.in_parts(conversation) for conversation in told])
+
+    def loss(self, inputs: Any) -> float:
+        """The mean of -log p over the tokens of `encode` that are text and follow others: neither padding, places of pictures
+        nor the first tokens, which nothing predicts.
+        """
+        import torch
+
+        unread = self.picture_tokens(inputs) | (inputs["attention_mask"].cpu().cumsum(-1) <= 1)
+        labels = (
+            inputs["input_ids"].cpu().masked_fill(unread, -100).to(self.model.device)
+        )  # -100: transformers leaves it out
+        with torch.inference_mode():
+            return float(self.model(**self._placed(inputs), labels=labels).loss)
+
+    def picture_tokens(self, inputs: Any) -> Any:
+        """Where pictures and videos stand among the tokens: booleans of shape (rows, tokens)."""
+        import torch
+
+        names = ("image_token_id", "image_token_index", "video_token_id", "video_token_index")
+        ids = [getattr(self.model.config, name, None) for name in names]
+        places = torch.tensor([number for number in ids if number is not None], dtype=torch.long)
+        return torch.isin(inputs["input_ids"].cpu(), places)
+
     def _generation(
         self, beams: int, returned: int, length_penalty: float, max_new_tokens: int, temperature: float, top_p: float
     ) -> Any:
@@ -168,7 +196,7 @@ class Predictor:
     def _encode(self, asked: Sequence[Conversation]) -> Any:
         template = self.processor.chat_template or ""
         options: dict[str, Any] = {
-            "add_generation_prompt": True,
+            "add_generation_prompt": asked[0][-1]["role"] != "assistant",
             "tokenize": True,
             "return_dict": True,
             "return_tensors": "pt",
@@ -194,10 +222,7 @@ class Predictor:
     def _generate(self, inputs: Any, chosen: Any, seed: int) -> list[list[Candidate]]:
         import torch
 
-        inputs = inputs.to(self.model.device)
-        for name, value in inputs.items():
-            if torch.is_tensor(value) and value.is_floating_point():
-                inputs[name] = value.to(self.model.dtype)
+        inputs = self._placed(inputs)
         if chosen.do_sample:
             torch.manual_seed(seed)
         with torch.inference_mode():
@@ -214,6 +239,16 @@ class Predictor:
             sorted(candidates[row * count : (row + 1) * count], key=lambda candidate: -candidate.score)
             for row in range(len(candidates) // count)
         ]
+
+    def _placed(self, inputs: Any) -> Any:
+        """The same where the model is, numbers of its dtype."""
+        import torch
+
+        inputs = inputs.to(self.model.device)
+        for name, value in inputs.items():
+            if torch.is_tensor(value) and value.is_floating_point():
+                inputs[name] = value.to(self.model.dtype)
+        return inputs
 
     def _scores(self, output: Any, new: Any, length_penalty: float) -> list[float]:
         """The scores of answers that were not searched for with beams, by the same formula."""

@@ -8,7 +8,6 @@ vLLM is no part of the default toolchain, and needs a GPU: https://docs.vllm.ai/
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from runners import cli
 from runners.predict import conversations
 from runners.predict.conversations import Conversation
-from runners.predict.dataset import model_options, read, row_options, write
+from runners.predict.dataset import classes_of, model_options, read, row_options, write
 from runners.predict.predictor import DIGITS, Candidate
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json
@@ -35,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = read(options.data)
     asked = [conversations.conversation(row, options.image_folder) for row in rows]
     found = answer(options, asked)
-    classes = json.loads(options.classes.read_bytes()) if options.classes else []
+    classes = classes_of(options)
     options.to.mkdir(parents=True, exist_ok=True)
     write(options.to / "predictions.jsonl", rows, found, classes, options.parse, False)
     return 0
