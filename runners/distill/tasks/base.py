@@ -58,16 +58,6 @@ class Task(ABC):
         """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
         return ""
 
-    def located(self, path: str, data: Path) -> Path:
-        """A picture that a row of `data` names: one that was drawn lies beside the rows, others are of the project."""
-        beside = data.parent / path
-        return beside if beside.is_file() else self.settings.root / path
-
-    @property
-    def shown(self) -> str:
-        """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
-        return ""
-
     @abstractmethod
     def read(self, file: Path) -> list[Row]:
         """The rows of a prepared split, checked. Errors: RecipeError R0663 that names file and row."""
