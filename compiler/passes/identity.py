@@ -82,9 +82,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.trl_grpo": TRL_PACKAGES,
     "runners.trl_dpo": TRL_PACKAGES,
     "runners.distill.train": (*ANSWER_PACKAGES, "scikit-learn"),
-    "runners.distill.score": ("pycocotools", "torch", "torchmetrics"),
-    "runners.distill.students.yolov8": ("ultralytics",),
-    "runners.distill.students.unet": ("segmentation-models-pytorch",),
+    "runners.distill.score": ("numpy", "torch"),
     "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""

@@ -53,6 +53,11 @@ class Task(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    def located(self, path: str, data: Path) -> Path:
+        """A picture that a row of `data` names: one that was drawn lies beside the rows, others are of the project."""
+        beside = data.parent / path
+        return beside if beside.is_file() else self.settings.root / path
+
     @property
     def shown(self) -> str:
         """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
