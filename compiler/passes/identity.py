@@ -88,6 +88,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
     "runners.ask": (),
     "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
+    "runners.distill.score": ("numpy", "torch"),
     "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
