@@ -129,7 +129,11 @@ def test_no_connection_is_even_tried(ran: tuple[Plan, Path, str]) -> None:
         or not any(stage.kind in ("sft", "classify") for stage in plan.stages)
     )
     tried = folder.parent / "connections"
-    assert not tried.exists(), tried.read_text()
+    lines = tried.read_text().splitlines() if tried.exists() else []
+    # A server on this machine is asked by the runner that started it, and by nobody else.
+    asked = [line for line in lines if "('127.0.0.1', " in line and "/runners/ask.py" in line]
+    assert [line for line in lines if line not in asked] == []
+    assert bool(asked) == any(stage.kind == "deploy" for stage in plan.stages)
 
 
 def test_no_output_is_bound_to_this_machine(ran: tuple[Plan, Path, str]) -> None:
