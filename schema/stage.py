@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schema.base import Model
+from schema.toolchain import Toolchain
 
 Product = Literal["rows", "model", "adapter", "student", "predictions", "embeddings", "scores"]
 
@@ -48,6 +49,8 @@ class Stage(Model):
 
     description: str = ""
     """A line for readers."""
+    toolchain: Toolchain | None = None
+    """The packages that it runs in; those of the recipe when absent."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

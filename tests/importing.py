@@ -26,8 +26,9 @@ def imported(root, text, name="imported", file="run.sh"):
 def accounted(found, given):
     """How many options are compiled with the same value; all others must be listed by their place."""
     assert isinstance(found, Imported)
-    command = replace(found.plan.stage("train").launch.commands[0], watch={})  # those options are ours
-    signature = load("ms-swift", "sft")
+    command = next(command for command in found.plan.stage("train").launch.commands if command.signature)
+    command = replace(command, watch={})  # those options are ours
+    signature = load(*command.signature)
     argv = shlex.split(
         " ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', "")
     )

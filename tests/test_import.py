@@ -72,14 +72,17 @@ def named(command):
 # Every option of the engine
 
 
-def test_every_option_of_the_engine_is_placed_or_listed(tmp_path):
-    """Each option of `swift sft` alone with its own default, or a value of its type."""
+@pytest.mark.parametrize("verb", ["sft", "rlhf --rlhf_type grpo", "rlhf --rlhf_type dpo"])
+def test_every_option_of_the_engine_is_placed_or_listed(tmp_path, verb):
+    """Each option of `swift sft` and `swift rlhf` alone with its own default, or a value of its type."""
     project(tmp_path)
-    signature = load("ms-swift", "sft")
+    signature = load("ms-swift", verb.partition(" ")[0])
     placed = 0
-    for chunk in chunks([o for o in signature.options.values() if sample(o)], 12):
+    # Without the stage of an adapter, no part of a command counts.
+    whole = ("adapters", "ref_adapters") if verb.startswith("rlhf") else ()
+    for chunk in chunks([o for o in signature.options.values() if sample(o) and o.name not in whole], 12):
         lines = [f"  {option.flag} {' '.join(map(shlex.quote, sample(option)))}" for option in chunk]
-        head = "swift sft --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl"
+        head = f"swift {verb} --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl"
         found = imported(tmp_path, " \\\n".join([head, *lines]))
         placed += accounted(found, [(o.name, sample(o)) for o in chunk])
     assert placed > 150
@@ -91,7 +94,7 @@ def chunks(items, size):
 
 def sample(option):
     """A value that the option takes, as words."""
-    if option.name in ("model", "dataset", "model_type", "task_type") or option.type == "unsupported":
+    if option.name in ("model", "dataset", "model_type", "task_type", "rlhf_type") or option.type == "unsupported":
         return []
     if option.type == "choice":
         return [str(next(choice for choice in option.choices if choice is not None))]

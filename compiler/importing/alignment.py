@@ -8,7 +8,7 @@ from typing import Any
 
 from compiler.backends import ms_swift_rlhf, trl_rlhf
 from compiler.importing.calls import Call
-from compiler.importing.draft import Draft, Path, number
+from compiler.importing.draft import Draft, Path, number, plain
 from compiler.importing.left import Given, Left
 from schema.checks_rl import DOTTED
 from schema.signature import load
@@ -86,12 +86,17 @@ def _rewards(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -
         draft.left.append(named.left(reason) if named else Left("R0732", call.place, call.raw, reason))
     rewards = [_reward(draft, name, named) for name in names if named is not None] or [dict(STAND_IN)]
     several = [number(text) for text in weights.values] if weights is not None and not weights.odd else []
-    if len(several) == len(rewards):
+    if len(several) == len(rewards) and all(map(_weighs, several)):
         rewards = [reward | {"weight": weight} for reward, weight in zip(rewards, several, strict=True)]
-    draft.put(("stages", stage, "rewards"), rewards, named if named and not named.odd else None)
+    draft.put(("stages", stage, "rewards"), rewards)  # no stage is without: nothing takes them back
     if plugins is not None and not plugins.odd:
         reason = "what it registers is not read: write each of its rewards as `{kind: file, file: …, function: …}`"
         draft.left.append(plugins.left(reason))
+
+
+def _weighs(weight: Any) -> bool:
+    value = plain(weight)
+    return isinstance(value, int | float) and value > 0
 
 
 def _reward(draft: Draft, name: str, named: Given) -> dict[str, Any]:

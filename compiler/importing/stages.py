@@ -286,7 +286,9 @@ class _Builder:
         if named is not None and not named.odd and named.values:
             sources = [self._rows(text, named, task, "validation") for text in named.values]
             written = [{"data": f"{name}.train"} | ({"count": count} if count else {}) for name, count in sources]
-            self.draft.put(path, written[0]["data"] if written == [{"data": written[0]["data"]}] else written)
+            # An evaluation of GRPO wants whole groups of answers: without them it has no place, and is told.
+            source = named if task == "solve" else None
+            self.draft.put(path, written[0]["data"] if written == [{"data": written[0]["data"]}] else written, source)
         elif ratio is not None and not ratio.odd and ratio.value not in ("0", "0.", "0.0"):
             for name in dict.fromkeys(trained):
                 dataset = self.draft.placed[("stages", name, "dataset")].value

@@ -104,7 +104,7 @@ def _document(stage: StagePlan) -> Json:
         "inputs": [given.role for given in stage.inputs],
         **({"pins": pins} if pins else {}),
         "code": digests(launch.runners),
-        "toolchain": _toolchain(stage),
+        "toolchain": packages(*sorted(needed(stage)), within=stage.toolchain),
     }
 
 
@@ -144,10 +144,11 @@ def _plain(value: Any) -> Json:
     return value
 
 
-def _toolchain(stage: StagePlan) -> dict[str, str]:
+def needed(stage: StagePlan) -> set[str]:
+    """The packages whose versions matter to the result of a stage."""
     written = [command.program for command in stage.launch.commands]
     programs = {name for program in written for name in (program[0], " ".join(program[:2]))} | set(stage.launch.runners)
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
-    return packages(*sorted(names))
+    return names
