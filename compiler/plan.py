@@ -85,7 +85,11 @@ class Command:
     fields: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
     """Option → the field of the stage that it comes from, for errors."""
     launcher: Command | None = None
-    """What starts the program in several processes; it starts Python itself, so `python` is not written behind it."""
+    """What starts the program: in several processes, or to look at it. It begins with the program's first word itself,
+    so that is not written behind it.
+    """
+    positional: tuple[Place, ...] = ()
+    """What stands between the program and its options, without a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Launch:
     """Environment variables that a cluster has to give."""
     runners: tuple[str, ...] = ()
     """Our own modules that take part; their source counts in the identity."""
+    beside: Mapping[str, tuple[Command, ...]] = field(default_factory=dict)
+    """Name → commands of another script for people, in the same environment: no part of the stage."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,13 @@ def _prediction(
         return {"input": shown, "label": _name(row["label"], classes), "answer": name, "parsed": name, **scores}
     last = row["messages"][-1]
     label = last["content"] if last["role"] == "assistant" else None
-    return {"input": shown, "label": label, "answer": response, "parsed": parse(str(response))}
+    return {"input": shown, "label": label, "answer": response, "parsed": parse(str(response)), **_kept(row)}
+
+
+def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What rows of visual questions bring for scores: the question's number and types, and several people's answers."""
+    found = {key: row[key] for key in ("question_id", "question_type", "answer_type") if key in row}
+    return found | ({"gold": row["answers"]} if "answers" in row else {})
 
 
 def _tags(label: Sequence[int], answered: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:

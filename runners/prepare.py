@@ -6,7 +6,7 @@ The configuration: {"dataset": {"kind": "digits", "size": 56, "on_bad": "error"}
 "prompt": "Digit?", "system": null, "split": {"validation": 0.2, "test": 0.0, "stratify": true}, "seed": 42}.
 Paths are relative to the working directory, the project. Written are train.jsonl, validation.jsonl and test.jsonl where
 rows are held out, classes.json (class names in the order of their labels; empty without classes), report.json, and
-images/ where the reader makes pictures.
+images/ and masks/ where the reader makes pictures.
 The same configuration and data give the same bytes.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runners import cli
-from runners.data import conversations, holdout, pairs, pictures, preferences, tags
+from runners.data import conversations, dense, holdout, pairs, pictures, preferences, tags
 from runners.data.rows import Read, Row, Source
 from runners.readers import READERS, made
 from runners.readers.values import UNANSWERED
@@ -66,7 +66,8 @@ def _prompt(path: Path) -> str:
 def prepare(config: Mapping[str, Any], to: Path, root: Path) -> Mapping[str, Any]:
     """Write the prepared data; the report. Errors: RecipeError."""
     to.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(to / made.FOLDER, ignore_errors=True)
+    for folder in (made.FOLDER, made.MASKS):
+        shutil.rmtree(to / folder, ignore_errors=True)
     source = Source(
         config["dataset"], config["task"], config.get("prompt"), config.get("system"), config["seed"], root, to
     )
@@ -108,7 +109,7 @@ def _checked(read: Read, source: Source) -> tuple[list[Row], holdout.Fingerprint
     readable = [row for row in read.rows if all(picture.file in fingerprints for picture in row.pictures)]
     rows: list[Row] = []
     for row in readable:
-        problem = conversations.check(row, source.task)
+        problem = None if source.task in dense.TASKS else conversations.check(row, source.task)
         if problem is None and source.task in CHECKS:
             problem = CHECKS[source.task](row)
         rows.append(row) if problem is None else refused.append(problem)
@@ -146,7 +147,9 @@ def _classes(rows: Sequence[Row], declared: Sequence[str] | None, source: Source
     """The class names in the order of their labels. Errors: RecipeError R0619 when they do not fit the task."""
     present = {name for row in rows for name in row.classes}
     classes = [name for name in declared if name in present] if declared else sorted(present, key=_natural)
-    if source.task in ("classify", "tag") and len(classes) < 2:
+    if source.task in dense.PLACED:
+        classes = list(declared or ())  # a number in a mask or a label means the same whether it occurs or not
+    if source.task in ("classify", "tag", "sequence", "segment") and len(classes) < 2:
         message = f"there {'is 1 class' if classes else 'are no classes'}: nothing to tell apart"
         raise RecipeError([Diagnostic("R0619", message, "add rows of another class")])
     if expected is not None and expected != len(classes):
@@ -163,6 +166,8 @@ def _natural(name: str) -> tuple[int, int, str]:
 
 
 def _line(row: Row, classes: Sequence[str], task: str) -> str:
+    if task in dense.TASKS:
+        return json.dumps(dense.line(row, classes, task), ensure_ascii=False) + "\n"
     messages = list(row.messages)
     answer = row.answer or {"role": "assistant", "content": row.label}
     if task in ("generate", "prefer"):
@@ -204,15 +209,16 @@ def _report(
     """What was read, kept and refused, and why."""
     counts = {name: Counter(c for index in indices for c in rows[index].classes) for name, indices in splits.items()}
     unanswered = source.task in UNANSWERED
+    found = len(read.rows) + (len(read.refused) if read.lost is None else read.lost)
     return {
         "format_version": FORMAT,
         "kind": source.dataset["kind"],
         "task": source.task,
         "seed": source.seed,
-        "read": len(read.rows) + len(read.refused),
+        "read": found,
         "kept": len(rows),
         "refused": {
-            "count": len(read.rows) + len(read.refused) - len(rows),
+            "count": found - len(rows),
             "reasons": dict(Counter(problem.code for problem in refused)),
             "first": [_refusal(problem) for problem in refused[:SHOWN]],
         },
@@ -226,6 +232,7 @@ def _report(
         "answers_left_out": sum(row.answer is not None for row in rows) if unanswered else 0,
         "ignored_files": dict(read.ignored),
         "unused_columns": list(read.unused),
+        **({"rows_sha256": read.digest} if read.digest else {}),
     }
 
 

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
@@ -32,6 +33,8 @@ def show(folder: Path) -> list[RenderableType]:
         found.append(confusion(folder / "confusion.csv", list(_report(folder)["classes"])))
     if (folder / "thresholds.json").is_file():
         found.append(tags(folder))
+    if (folder / "report.json").is_file() and "question_types" in _report(folder):
+        found.append(agreement(folder))
     if (folder / "ranks.csv").is_file():
         found.append(plain(json.loads((folder / "metrics.json").read_bytes())))
     if (folder / "curve.csv").is_file():
@@ -74,6 +77,18 @@ def plain(metrics: dict[str, float]) -> RenderableType:
     """Numbers under their names, in a few columns."""
     told = [f"{name} {value}" if isinstance(value, int) else f"{name} {value:.3f}" for name, value in metrics.items()]
     return Columns(told, padding=(0, 3), column_first=True)
+
+
+def agreement(folder: Path) -> RenderableType:
+    """VQA accuracy of all questions, and of each type of question where the data tells it."""
+    report: Any = _report(folder)
+    table = Table("", "vqa_accuracy", "rows", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, values in report["question_types"].items():
+        table.add_row(name, f"{values['vqa_accuracy']:.3f}", str(values["rows"]))
+    headline = Text(f"vqa_accuracy {report['vqa_accuracy']:.3f} on {report['rows']} rows", style="bold")
+    return Group(headline, table) if report["question_types"] else headline
 
 
 def _headline(metrics: dict[str, float]) -> str:

@@ -34,6 +34,7 @@ DIFF_LINES = 80
 PACKAGES = (
     *("ms-swift", "trl", "transformers", "peft", "accelerate", "deepspeed", "torch", "torchvision"),
     *("qwen-vl-utils", "tokenizers", "safetensors", "datasets", "numpy", "pillow", "scikit-learn", "pyarrow"),
+    *("onnx", "onnxruntime", "onnxscript"),
 )
 """The packages whose version can change a result."""
 FURTHER = ("timm", "vllm", "xformers")

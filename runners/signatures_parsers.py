@@ -64,9 +64,15 @@ def parsers(distributions: Iterable[str]) -> dict[EngineCommand, Parser]:
 
 
 def _swift() -> dict[str, Parser]:
-    from swift.arguments import ExportArguments, InferArguments, RLHFArguments, SftArguments
+    from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
 
-    swift = {"sft": SftArguments, "infer": InferArguments, "export": ExportArguments, "rlhf": RLHFArguments}
+    swift = {
+        "sft": SftArguments,
+        "infer": InferArguments,
+        "export": ExportArguments,
+        "rlhf": RLHFArguments,
+        "deploy": DeployArguments,
+    }
     return {name: _of_dataclass(("swift", name), source) for name, source in swift.items()}
 
 

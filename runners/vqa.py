@@ -17,13 +17,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 ENOUGH = 3
 """So many other annotators make an answer right."""
-DIGITS = 6
-SHOWN = 20  # examples in the report
-METRIC = "vqa_accuracy"
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 COMMA_IN_A_NUMBER = re.compile(r"\d,\d")
@@ -82,42 +78,5 @@ def agreement(answer: str, gold: Sequence[str]) -> float:
     """The accuracy of one answer, from 0 to 1. `gold` are the annotators' answers, one or more."""
     given = normalized(answer)
     same = [normalized(other) == given for other in gold]
-    return sum(min((sum(same) - mine) / ENOUGH, 1.0) for mine in same) / len(same)
-
-
-def metrics_of(predictions: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> dict[str, float]:
-    """The mean over all questions, and how many there are."""
-    unanswered = sum(not normalized(str(prediction["answer"])) for prediction in predictions)
-    return {"rows": len(scores), "unanswered": unanswered, METRIC: _mean(scores)}
-
-
-def report_of(predictions: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> dict[str, Any]:
-    """The mean for each type of question and of answer that the data tells, and the first answers nobody gave."""
-    wrong = [prediction for prediction, score in zip(predictions, scores, strict=True) if score == 0]
-    return {
-        "format_version": 1,
-        "rows": len(scores),
-        METRIC: _mean(scores),
-        "by_question_type": _by_type("question_type", predictions, scores),
-        "by_answer_type": _by_type("answer_type", predictions, scores),
-        "wrong": {"count": len(wrong), "first": [_shown(prediction) for prediction in wrong[:SHOWN]]},
-    }
-
-
-def _by_type(
-    key: str, predictions: Sequence[Mapping[str, Any]], scores: Sequence[float]
-) -> dict[str, dict[str, float]]:
-    groups: dict[str, list[float]] = {}
-    for prediction, score in zip(predictions, scores, strict=True):
-        if prediction.get(key) is not None:
-            groups.setdefault(str(prediction[key]), []).append(score)
-    return {name: {METRIC: _mean(group), "rows": len(group)} for name, group in sorted(groups.items())}
-
-
-def _shown(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("question_id", "input", "answer", "gold")
-    return {key: prediction[key] for key in kept if key in prediction}
-
-
-def _mean(scores: Sequence[float]) -> float:
-    return round(sum(scores) / len(scores), DIGITS)
+    found = sum(same)
+    return sum(min(found - mine, ENOUGH) for mine in same) / (ENOUGH * len(same))  # whole numbers: order cannot matter

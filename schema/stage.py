@@ -8,7 +8,9 @@ from typing import Literal
 from schema.base import Model
 from schema.toolchain import Toolchain
 
-Product = Literal["rows", "model", "adapter", "student", "predictions", "embeddings", "scores"]
+Product = Literal[
+    "rows", "model", "adapter", "student", "export", "predictions", "embeddings", "scores", "reply", "timings", "report"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
     ),
     "unet": FamilyFacts(
         task="segmentation",
-        sizes={"small": Size(7, 512), "medium": Size(17, 768), "large": Size(31, 1024)},
+        sizes={"small": Size(6.6, 1280), "medium": Size(17.0, 832), "large": Size(32.5, 2048)},
         image_size=512,
         learning_rate=1e-4,
         optimizer="adam",
@@ -130,7 +130,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
     ),
     "lstm": FamilyFacts(
         task="sequence",
-        sizes={"small": Size(10, 256), "medium": Size(25, 512), "large": Size(50, 1024)},
+        sizes={"small": Size(26.7, 256), "medium": Size(31.4, 512), "large": Size(45.5, 1024)},
         image_size=224,
         learning_rate=1e-4,
         optimizer="adam",

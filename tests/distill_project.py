@@ -66,7 +66,7 @@ def told(folder, name, **changes):
     return file
 
 
-def digits(folder, rows=ROWS, held_out=32):
+def digits(folder, rows=ROWS, held_out=32, first=0):
     """Prepared rows of scikit-learn's digits, as `prepare` writes them."""
     import numpy
     from PIL import Image
@@ -75,7 +75,7 @@ def digits(folder, rows=ROWS, held_out=32):
     found = load_digits()
     (folder / "images").mkdir(parents=True)
     lines = []
-    for number in range(rows + held_out):
+    for number in range(first, first + rows + held_out):
         pixels = (found.images[number] * 255 / 16).astype(numpy.uint8)
         path = f"images/{number:05}.png"
         Image.fromarray(pixels).resize((56, 56), Image.Resampling.NEAREST).convert("RGB").save(folder / path)

@@ -14,7 +14,7 @@ CASES = sorted(path for path in (Path(__file__).parent / "import").iterdir() if 
 
 
 def source_of(case):
-    return next(path for path in (case / "run.sh", case / "config.yaml") if path.is_file())
+    return next(path for path in (case / "run.sh", case / "config.yaml", case / "job.json") if path.is_file())
 
 
 def imported(root, text, name="imported", file="run.sh"):

@@ -148,6 +148,14 @@ def test_logging_cannot_change_the_key(tmp_path):
     assert len(keys) == 1
 
 
+def test_a_service_may_be_told_how_it_goes(tmp_path):
+    fields = TAUGHT + ", logging: {http: {url: 'http://127.0.0.1:8000/jobs', task: '42'}}"
+    written(tmp_path, fields)
+    assert recipe(tmp_path, "compile")[0] == 0
+    manifest = json.loads((tmp_path / "pipelines/small/manifest.json").read_text())
+    assert manifest["stages"]["small"]["reports"] == {"url": "http://127.0.0.1:8000/jobs", "task": "42"}
+
+
 def test_the_modules_of_family_and_task_count(tmp_path):
     code = plans(written(tmp_path))["small"].stage("small").identity["code"]
     assert {"runners.distill.students.resnet", "runners.distill.tasks.classification"} <= code.keys()

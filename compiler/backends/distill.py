@@ -132,6 +132,7 @@ def config(plan: Plan, planned: StagePlan) -> Json:
             "size": spec.size,
             "image_size": spec.image_size or facts.image_size,
             "lora": spec.lora.model_dump(mode="json"),
+            **spec.extra,
         },
         "teacher": _model(planned),
         "type": stage.distillation,

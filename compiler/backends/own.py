@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeGuard
 
 from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
+from schema.checks_data import FOUND
 from schema.datasets import Dataset
 from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
@@ -46,8 +47,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         options["prompt"] = InputPath("prompt", dataset.prompt_file)
     command = Command(("python", "-m", "runners.prepare"), options)
     names = [f"{split}.jsonl" for split in dataset.splits] + ["classes.json", "report.json"]
-    if dataset.draws:
-        names.append("images")
+    names += dataset.makes(planned.stage.task)
     launch = Launch((command,), files={"prepare": config}, runners=("runners.prepare",))
     return launch, tuple(Output(name) for name in names)
 
@@ -78,6 +78,11 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
     classifier = plan.instance.recipe.classifier(predicting.model) if isinstance(predicting, Predict) else None
     if classifier is not None and classifier.multi_label:
         return _tags(planned, planned.stage)
+    student = plan.instance.recipe.student(predicting.model) if isinstance(predicting, Predict) else None
+    if student is not None and student.learns in FOUND:
+        return _found(planned)
+    if planned.stage.metrics == ("vqa_accuracy",):
+        return _agreement(planned)
     predictions = planned.input("predictions")
     options: dict[str, Value] = {
         "predictions": InputPath("predictions", predictions.path),
@@ -86,10 +91,35 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
         "metrics": planned.stage.metrics,
     }
     launch = Launch((Command(("python", "-m", "runners.evaluate"), options),), runners=("runners.evaluate",))
-    outputs = (Output("metrics.json", "metrics"), Output("report.json"))
-    if planned.stage.metrics == ("vqa_accuracy",):
-        return launch, outputs  # there are no classes to confuse
-    return launch, (*outputs, Output("confusion.csv", "plot", CONFUSION))
+    outputs = (
+        Output("metrics.json", "metrics"),
+        Output("report.json"),
+        Output("confusion.csv", "plot", CONFUSION),
+    )
+    return launch, outputs
+
+
+def _found(planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.distill.score` on predictions of boxes or pixels."""
+    options: dict[str, Value] = {
+        "predictions": InputPath("predictions", planned.input("predictions").path),
+        "to": RESULT,
+        "classes": InputPath("classes", planned.input("classes").path),
+    }
+    program = "runners.distill.score"
+    launch = Launch((Command(("python", "-m", program), options),), runners=(program,))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"))
+
+
+def _agreement(planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.scores.agreement` on predictions with several people's answers."""
+    options: dict[str, Value] = {
+        "predictions": InputPath("predictions", planned.input("predictions").path),
+        "to": RESULT,
+    }
+    program = "runners.scores.agreement"
+    launch = Launch((Command(("python", "-m", program), options),), runners=(program,))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"))
 
 
 def _tags(planned: StagePlan, stage: Evaluate) -> tuple[Launch, tuple[Output, ...]]:

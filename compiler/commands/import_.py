@@ -61,7 +61,7 @@ def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> NoR
 def _summary(target: Path, found: Imported) -> str:
     missing = sum(not item.said for item in found.left)
     options = sum(len(call.given) for call in found.stages.values())
+    count = len(found.stages)
+    stages = f"{count} stage{'s' if count > 1 else ''}"
     told = f"{missing} not in the recipe, listed at its end" if missing else "nothing is missing"
-    return (
-        f"{target}  {len(found.stages)} stages from {options} options; {told}. Read it, then `recipe compile {target}`"
-    )
+    return f"{target}  {stages} from {options} options; {told}. Read it, then `recipe compile {target}`"

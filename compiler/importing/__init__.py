@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.importing.calls import Calls, from_script, from_yaml, renamed
+from compiler.importing import distillation
+from compiler.importing.calls import Calls, distilled, from_script, from_yaml, renamed
 from compiler.importing.files import mapping
 from compiler.importing.left import Left
 from compiler.importing.options import trainer_meaning
@@ -31,12 +32,23 @@ def import_text(text: str, file: Path, name: str) -> Imported | tuple[Left, ...]
     Errors: RecipeError R0730 the file is a recipe already; what is wrong with the text of a YAML file.
     """
     description = f"Imported from {file.name}."
-    calls = _yaml(text, file) if file.suffix.lower() in (".yaml", ".yml") else _script(text, file)
+    documents = {".yaml": _yaml, ".yml": _yaml, ".json": _json}
+    calls = documents.get(file.suffix.lower(), _script)(text, file)
     return settle(calls, name, description, file.parent)
 
 
 def _script(text: str, file: Path) -> Calls:
     return from_script(read_script(text, str(file)), file.parent)
+
+
+def _json(text: str, file: Path) -> Calls:
+    """What a training service posts; any other JSON is read as a trainer's configuration, as YAML is."""
+    given = distillation.from_json(text, str(file))
+    if not distillation.distils(iter(given)):
+        return _yaml(text, file)
+    calls = Calls()
+    distilled(calls, file.name, given, {}, Span(str(file), 1, 1, 1, 1), "")
+    return calls
 
 
 def _yaml(text: str, file: Path) -> Calls:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from compiler.importing import distillation
 from compiler.importing.files import read_mapping
 from compiler.importing.left import Given, Left, given_from
 from compiler.importing.options import read_options, swift_meaning, trainer_meaning
@@ -118,9 +119,23 @@ def _command(found: Calls, command: Command, folder: Path) -> None:
     elif program == "python" and len(words) > 1 and _is_trainer(names[1]):
         given, left, _ = read_options(words[2:], None, trainer_meaning(load("ms-swift", "sft")))
         found.left += left
-        _trainer(found, f"python {names[1]}", _by_name(given), command.env, command.place, raw)
+        _script(found, f"python {names[1]}", given, command, raw)
     else:
         found.left.append(Left("R0733", command.place, raw, _why_not(names[0], command)))
+
+
+def _script(found: Calls, program: str, given: list[Given], command: Command, raw: str) -> None:
+    """A script that is started with Python itself."""
+    if distillation.distils(iter(given)):
+        distilled(found, program, given, command.env, command.place, raw)
+    else:
+        _trainer(found, program, _by_name(given), command.env, command.place, raw)
+
+
+def distilled(found: Calls, program: str, given: list[Given], env: Mapping[str, Text], place: Span, raw: str) -> None:
+    """A trainer that distils. No engine of a recipe has its options: the signature is one that knows none of them."""
+    options = distillation.unnamed(iter(given))
+    found.calls.append(Call("distill", program, load("torch", "torchrun"), options, env, place, raw, True, "distill"))
 
 
 def _why_not(name: str, command: Command) -> str:
@@ -209,8 +224,12 @@ def _launched(
         return
     given, left, _ = read_options(words[read + 1 :], None, trainer_meaning(load("ms-swift", "sft")))
     found.left += left
+    program = " ".join((*launcher.program, words[read].text))
+    if distillation.distils(iter(given)):
+        distilled(found, program, [*own, *given], command.env, command.place, raw)
+        return
     options = {**_launcher_options(found, own, folder), **_by_name(given)}
-    _trainer(found, " ".join((*launcher.program, words[read].text)), options, command.env, command.place, raw)
+    _trainer(found, program, options, command.env, command.place, raw)
 
 
 def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str, Given]:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
+from compiler.importing import distillation
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Path
 from compiler.importing.fields import draft_value, field_of, gpus_in
@@ -86,6 +87,10 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
     option = call.signature.options.get(given.name)
     placed = [path for path, entry in built.draft.placed.items() if entry.given is given]
     told = f"the recipe says it: `{_shown(placed[0])}`" if placed else ""
+    if option is None and call.kind == "distill":
+        if given.written.endswith("output_dir"):
+            return given.left(SAID["output_dir"], "R0735")
+        return None if placed else given.left(distillation.why_not(built.draft, stage.name, given))
     if option is None:
         if placed or _launcher_said(given, stage):
             return given.left(told or SAID[given.name], "R0735")

@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.importing.left import Given, Left
 from schema.diagnostics import RecipeError, Span
-from schema.source import MAX_BYTES, MapNode, Node, ScalarNode, SeqNode, parse, read_source, to_data
+from schema.source import MAX_BYTES, Entry, MapNode, Node, ScalarNode, SeqNode, parse, read_source, to_data
 
 
 def find_file(name: str, folder: Path) -> Path | None:
@@ -46,9 +46,16 @@ def _entries(node: MapNode, above: str) -> Iterator[Given]:
         if isinstance(value, MapNode) and name == "deepspeed_config":
             yield from _entries(value, f"{name}.")
             continue
-        values = tuple(_texts(value))
-        if values != ("null",):  # which says nothing
-            yield Given("", above + name, values, _span(entry.key_span, value.span), f"{name}: {_shown(value)}")
+        yield from given_entry(above + name, entry)
+
+
+def given_entry(written: str, entry: Entry) -> Iterator[Given]:
+    """An entry of a map as an option; null says nothing."""
+    values = tuple(_texts(entry.value))
+    if values != ("null",):
+        name = written.rpartition(".")[2]
+        place = _span(entry.key_span, entry.value.span)
+        yield Given("", written, values, place, f"{name}: {_shown(entry.value)}")
 
 
 def _span(key: Span, value: Span) -> Span:

@@ -36,7 +36,7 @@ class Unplaceable(Exception):
     """Stages that cannot be what their calls say."""
 
     def __init__(self, stages: set[str], diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
+        super().__init__(f"{diagnostic.message}; {diagnostic.help}" if diagnostic.help else diagnostic.message)
         self.stages = stages
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from compiler.importing import alignment, fields
+from compiler.importing import alignment, distillation, fields
 from compiler.importing.calls import Call, environment
 from compiler.importing.draft import Draft, number
 from compiler.importing.left import Given, Left
@@ -86,7 +86,8 @@ class _Builder:
 
     def add(self, call: Call) -> None:
         given = {**environment(call), **call.given}
-        {"train": self._train, "merge": self._merge, "predict": self._predict}[call.kind](call, given)
+        steps = {"train": self._train, "merge": self._merge, "predict": self._predict, "distill": self._distill}
+        steps[call.kind](call, given)
 
     # Stages
 
@@ -170,6 +171,14 @@ class _Builder:
         )
         fields.generic(draft, call, stage, "predict", entry, given)
         draft.put(("stages", stage, "parse"), "none" if task == "generate" else "label")
+
+    def _distill(self, call: Call, given: Mapping[str, Given]) -> None:
+        if why := distillation.misnamed(given):
+            raise LeftOut(why)
+        stage = self._name("student")
+        self._enter(stage, "distill", call, "teacher")
+        fields.hardware(self.draft, call, given)
+        distillation.put(self.draft, stage, given)
 
     def _enter(self, stage: str, kind: str, call: Call, model: str | None) -> None:
         self.draft.put(("stages", stage, "kind"), kind)

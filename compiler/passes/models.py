@@ -14,6 +14,8 @@ from schema.signature import ModelEntry, find_model, known_model_types, known_te
 TINY_TYPES = {
     "qwen2-vl": "qwen2_vl",
     "qwen2.5-vl": "qwen2_5_vl",
+    "gemma3-vision": "gemma3_vision",
+    "llama3.2-vision": "llama3_2_vision",
     "llava1.5-hf": "llava1_5_hf",
     "qwen3": "qwen3",
 }

@@ -7,7 +7,6 @@ export OMP_NUM_THREADS=4
 export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
-export RECIPE_PLAN=pipelines/distill-resnet/alone.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || python -m runners.distill.train \
   --config pipelines/distill-resnet/alone.distill.json \

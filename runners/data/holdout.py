@@ -72,7 +72,9 @@ def units(rows: Sequence[Row], fingerprints: Fingerprints) -> list[list[int]]:
 
     first: dict[Hashable, int] = {}
     for index, row in enumerate(rows):
-        for key in _pictures(row, fingerprints) or (json.dumps(row.asked),):
+        shown = _pictures(row, fingerprints)
+        # Clips may share a frame, such as a black one at their beginning.
+        for key in (shown,) if row.clip else shown or (json.dumps(row.asked),):
             a, b = sorted((find(index), find(first.setdefault(key, index))))
             leader[b] = a
     groups: defaultdict[int, list[int]] = defaultdict(list)

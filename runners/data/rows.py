@@ -17,6 +17,8 @@ IMAGE_TAG = "<image>"
 REMOTE = ("http://", "https://", "data:", "s3://", "gs://", "oss://", "hdfs://", "file://")
 
 Message = Mapping[str, Any]
+Corners = tuple[float, float, float, float]
+"""Left, top, right and bottom of a box, in pixels from the picture's upper left corner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,21 @@ class Row:
     """A text that belongs to what is asked."""
     negatives: tuple[str, ...] = ()
     """Texts that do not belong to it."""
+    boxes: tuple[Corners, ...] = ()
+    """What stands in the picture."""
+    mask: Picture | None = None
+    """The class of each pixel."""
+    holds: tuple[str, ...] = ()
+    """The class of each box, or the classes that occur in the mask."""
+    clip: bool = False
+    """The pictures are the frames of one clip, in their order."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of its classes: none, one or more."""
-        return self.labels if self.labels is not None else () if self.label is None else (self.label,)
+        """The names of its classes, or of those of what stands in it: none, one or more."""
+        if self.labels is not None:
+            return self.labels
+        return self.holds or (() if self.label is None else (self.label,))
 
     @property
     def asked(self) -> tuple[tuple[Any, Any], ...]:
@@ -117,6 +129,11 @@ class Source:
         opening: tuple[Message, ...] = ({"role": "system", "content": instructions},) if instructions else ()
         return (*opening, {"role": "user", "content": content})
 
+    @property
+    def of_clip(self) -> tuple[Message, ...]:
+        """What is asked of each frame of a clip, where the recipe has a prompt."""
+        return self.asks(None, None, 1) if self.prompt else ()
+
     def picture(self, text: str, beside: Path) -> Picture | str:
         """The picture that a row names, looked for beside the data file and then in the project; or what is wrong."""
         if text.lower().startswith(REMOTE):
@@ -146,6 +163,10 @@ class Read:
     """File names that are never data, such as .DS_Store, and how often they occur."""
     unused: tuple[str, ...] = ()
     """Columns that play no part."""
+    lost: int | None = None
+    """How many rows were refused, where one row may be refused for several reasons."""
+    digest: str | None = None
+    """The sha256 of all rows, where no file holds them that a lock could pin."""
 
 
 def is_text(name: str) -> bool:

@@ -59,7 +59,7 @@ class Names:
     def of(self, row: Row, view: int) -> list[str]:
         """One name for each picture that the teacher is shown of a row."""
         prompt = hashlib.sha256(prompt_of(row).encode()).hexdigest()[:16] if self.config.wants_scores else ""
-        return [f"{self._digest(file)}:{view}:{prompt}" for file in self.task.files(row)]
+        return [f"{self._digest(file)}:{view}:{prompt}{self.task.shown}" for file in self.task.files(row)]
 
     def _digest(self, file: Path) -> str:
         if file not in self.known:

@@ -53,6 +53,7 @@ def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
     from transformers import EarlyStoppingCallback, set_seed
 
     from runners.distill.trainer import DistillTrainer, Examples
+    from runners.training_log import TrainingLog
 
     config = read(options.config, options.classes)
     task = config.task(root)
@@ -68,6 +69,7 @@ def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
         Examples(config, task, rows, taught),
         held_out,
     )
+    trainer.add_callback(TrainingLog())
     if config["patience"] is not None:
         trainer.add_callback(EarlyStoppingCallback(config["patience"]))
     return trainer

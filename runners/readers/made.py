@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING
 
 from runners.data import png
@@ -12,16 +13,49 @@ if TYPE_CHECKING:
     import numpy
 
 FOLDER = "images"
+MASKS = "masks"
+
+
+def _color(number: int) -> tuple[int, int, int]:
+    """A colour that is far from those of its neighbours: the bits of the number, spread over red, green and blue."""
+    bits = [[number >> (3 * place + channel) & 1 for place in range(3)] for channel in range(3)]
+    red, green, blue = (sum(bit << (7 - place) for place, bit in enumerate(channel)) for channel in bits)
+    return red, green, blue
+
+
+PALETTE = [part for number in range(256) for part in _color(number)]
+"""What a viewer shows for each class."""
 
 
 def row(source: Source, number: int, pixels: numpy.ndarray, label: str) -> Row:
-    """Write a picture, and the row that asks for its class.
+    """Write a picture, and the row that asks for its class."""
+    made = picture(source, f"{number:05d}", pixels)
+    return Row(Place(made.path), source.asks(None, None, 1), pictures=(made,), label=label)
 
-    ms-swift prefers a file of the same path in its working directory, so the name carries a digest of the content.
+
+def picture(source: Source, number: str, pixels: numpy.ndarray) -> Picture:
+    """Write a picture."""
+    return _write(source, FOLDER, number, png.encode(pixels))
+
+
+def mask(source: Source, number: str, classes: numpy.ndarray) -> Picture:
+    """Write the class of each pixel, of shape (height, width), as an indexed PNG.
+
+    Masks of photographs are many and large, so Pillow compresses them: its version is part of the stage's identity.
     """
-    content = png.encode(pixels)
-    name = f"{FOLDER}/{number:05d}-{hashlib.sha256(content).hexdigest()[:8]}.png"
+    from PIL import Image
+
+    indexed = Image.fromarray(classes.astype("uint8")).convert("L")
+    indexed.putpalette(PALETTE)
+    content = io.BytesIO()
+    indexed.save(content, "PNG")
+    return _write(source, MASKS, number, content.getvalue())
+
+
+def _write(source: Source, folder: str, number: str, content: bytes) -> Picture:
+    """Write a file whose name carries a digest: ms-swift prefers one of the same path in its working directory."""
+    name = f"{folder}/{number}-{hashlib.sha256(content).hexdigest()[:8]}.png"
     file = source.to / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
-    return Row(Place(name), source.asks(None, None, 1), pictures=(Picture(name, file),), label=label)
+    return Picture(name, file)

@@ -1,1 +1,1 @@
-"""Scores of what is neither one class nor free text: any number of classes, and embeddings."""
+"""Scores of what is not one class: any number of classes, several people's answers, and embeddings."""

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from schema.base import Model, default
 
+Task = Literal["generate", "classify", "tag", "embed", "solve", "prefer", "detect", "segment", "sequence"]
+"""What rows are prepared for."""
+OF_TEXT: tuple[Task, ...] = ("generate", "classify", "tag", "embed", "solve", "prefer")
 FRACTION_OF_ROWS = Field(0.0, ge=0, lt=1)
 
 
@@ -39,6 +42,8 @@ class DatasetBase(Model):
     """What is held out of training."""
     draws: ClassVar[bool] = False
     """Whether preparation draws the pictures, instead of pointing at files of the project."""
+    tasks: ClassVar[tuple[Task, ...]] = OF_TEXT
+    """What its rows can be prepared for."""
     on_bad: Literal["error", "skip"] = "error"
     """A bad row ends the stage, or is counted in the report and left out."""
 
@@ -47,12 +52,18 @@ class DatasetBase(Model):
         """The splits that have rows."""
         return self.split.names
 
+    def makes(self, task: Task) -> tuple[str, ...]:
+        """The folders of pictures that preparation makes."""
+        return ("images",) if self.draws else ()
+
 
 class LocalDataset(DatasetBase):
     """A data set that lies in the project, or elsewhere under a name that the machine file maps."""
 
     path: str = Field(min_length=1)
     """A file or folder, relative to the project's root."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Its fields that are paths below `path`."""
     external: bool = False
     """The path is absolute and the same on every machine that runs this recipe."""
 

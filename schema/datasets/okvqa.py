@@ -1,15 +1,6 @@
 """Questions about COCO pictures that need knowledge of the world, with ten people's answers each (OK-VQA).
 
 okvqa: {kind: okvqa, path: data/okvqa, prompt: "{question} Answer with one word or a short phrase."}
-
-Under `path`, at any depth, lie the official files (https://okvqa.allenai.org):
-
-    OpenEnded_mscoco_train2014_questions.json   mscoco_train2014_annotations.json
-    OpenEnded_mscoco_val2014_questions.json     mscoco_val2014_annotations.json
-    COCO_train2014_000000000009.jpg …           COCO_val2014_000000000042.jpg …
-
-The archives of OmniData/OK-VQA on ModelScope are unpacked there: files are found by their names, whatever the folders
-are called. That its archives hold files of these names was not checked; a file that is missing is named.
 """
 
 from typing import Literal
@@ -29,13 +20,19 @@ class Counts(Model):
 
 
 class Okvqa(LocalDataset):
-    """Training and validation rows are those of the official split; `split` has nothing to say."""
+    """Training and validation rows are those of the official split; `split` has nothing to say.
+
+    Below `path`, at any depth, lie the official files (https://okvqa.allenai.org) with COCO's pictures:
+    OpenEnded_mscoco_train2014_questions.json, mscoco_train2014_annotations.json, COCO_train2014_000000000009.jpg, … and
+    those of val2014. The archives of OmniData/OK-VQA on ModelScope are unpacked there: files are found by their names,
+    whatever the folders are called. That its archives hold files of these names was not checked; one that is missing is named.
+    """
 
     kind: Literal["okvqa"]
     counts: Counts | None = default(Counts)
     """How many questions there have to be; null takes any number."""
     answers: Literal["answer", "raw_answer"] = "answer"
-    """Which form of the annotators' answers is learned and scored: the stemmed one of the official score, or as written."""
+    """Which text of each annotator is learned and scored: the one that the official score compares, or what was written."""
 
     @property
     def splits(self) -> tuple[str, ...]:

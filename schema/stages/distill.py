@@ -28,7 +28,8 @@ class StudentLora(Model):
     """Rank of the update matrices; 0 trains all weights."""
     alpha: Positive = 16
     dropout: float = Field(0.1, ge=0, lt=1)
-    target_modules: tuple[str, ...] = ("qkv", "proj")
+    # `strict=False`: the short form of a student hides from pydantic that the list came from JSON.
+    target_modules: Annotated[tuple[str, ...], Field(strict=False)] = ("qkv", "proj")
     """Names or suffixes of the linear layers that get adapters."""
     bias: Literal["none", "all", "lora_only"] = "none"
 
@@ -43,6 +44,16 @@ class StudentSpec(Model):
     pretrained: str | None = Field(None, min_length=1)
     """A name in `models`, or a file or folder of the project with weights; random ones when absent."""
     lora: StudentLora = default(StudentLora)
+    frames: Literal["resnet18", "resnet34", "resnet50"] | None = None
+    """Of an `lstm`: the network that looks at each frame; resnet50 when absent."""
+    pooling: Literal["last", "attention"] | None = None
+    """Of an `lstm`: what it has in the end (when absent), or a learned mean over all frames."""
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """What only its family knows, where it is said."""
+        said = {"frames": self.frames, "pooling": self.pooling}
+        return {name: value for name, value in said.items() if value is not None}
 
     @property
     def facts(self) -> FamilyFacts:
@@ -57,7 +68,8 @@ def _split(value: Any) -> Any:
     return value
 
 
-_SHORT = {"type": "string", "pattern": "^[a-z0-9]+/[a-z0-9-]+$", "examples": ["resnet/resnet50"]}
+# `[…]`: only text is short for a student; a plain number, which is text elsewhere, is none.
+_SHORT = {"type": ["string"], "pattern": f"^({'|'.join(FAMILIES)})/[^/]+$", "examples": ["resnet/resnet50"]}
 Student = Annotated[
     StudentSpec,
     Field(strict=False),  # a validator in front hides from pydantic that the map came from JSON

@@ -6,6 +6,7 @@ data: {kind: prepare, dataset: animals}
 from typing import Literal
 
 from schema.base import Name
+from schema.datasets.base import Task
 from schema.stage import Product, Stage, Use
 
 
@@ -15,9 +16,11 @@ class Prepare(Stage):
     kind: Literal["prepare"]
     dataset: Name
     """A name in `datasets`."""
-    task: Literal["generate", "classify", "tag", "embed", "solve", "prefer"] = "generate"
+    task: Task = "generate"
     """Rows with an answer to write, a class to choose, any number of classes (`tag`), a text that belongs to them (`embed`), a
-    solution to find, or two answers of which one is preferred."""
+    solution to find, or two answers of which one is preferred; for students that look at places: boxes to detect, a class for
+    each pixel to segment, a class for each sequence of frames.
+    """
 
     @property
     def uses(self) -> tuple[Use, ...]:

@@ -7,11 +7,13 @@ somewhere. Its answer is an error, or what accelerate will do: the arguments as 
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 
 def answer(ours, theirs):
-    """The launcher's arguments, or what either says against them."""
+    """The launcher's arguments, or what either says against them, as if all of its processes were there."""
     from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from transformers import TrainingArguments
 
     from runners import trl_arguments
 
@@ -19,7 +21,8 @@ def answer(ours, theirs):
         launch, _, _ = _validate_launch_command(launch_command_parser().parse_args(ours))
         command = ours[-1].removeprefix("runners.trl_")
         parser = trl_arguments.parser(getattr(trl_arguments, f"{command}_sources")())
-        parser.parse_args_and_config([*theirs, "--use_cpu", "true"])
+        with mock.patch.object(TrainingArguments, "world_size", launch.num_processes):
+            parser.parse_args_and_config([*theirs, "--use_cpu", "true"])
     except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
     return {name: value for name, value in vars(launch).items() if isinstance(value, (str, int, float, bool))}

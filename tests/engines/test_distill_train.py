@@ -131,6 +131,12 @@ def test_it_learns(folder, runs):
     assert set(measured[8]) >= {"loss", "task_loss", "scores_loss", "features_loss"}
 
 
+def test_it_writes_the_log_that_progress_is_read_from(folder, runs):
+    lines = (folder / "whole" / "logging.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["global_step/max_steps"] == "8/8"
+    assert any("loss" in json.loads(line) for line in lines)
+
+
 def test_the_teachers_own_score_is_told(folder, runs):
     assert 0 <= losses(folder, "whole")[0]["teacher_accuracy"] <= 1
 

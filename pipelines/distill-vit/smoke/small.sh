@@ -8,7 +8,6 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
-export RECIPE_PLAN=pipelines/distill-vit/smoke/small.json
 
 python -m runners.distill.remember \
   --config pipelines/distill-vit/smoke/small.distill.json \

@@ -58,6 +58,11 @@ class Task(ABC):
         beside = data.parent / path
         return beside if beside.is_file() else self.settings.root / path
 
+    @property
+    def shown(self) -> str:
+        """How what the teacher sees differs from the file, where it does: part of its name in the cache."""
+        return ""
+
     @abstractmethod
     def read(self, file: Path) -> list[Row]:
         """The rows of a prepared split, checked. Errors: RecipeError R0663 that names file and row."""

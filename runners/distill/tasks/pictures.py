@@ -48,6 +48,11 @@ def varied(image: Image.Image, seed: int) -> Image.Image:
     return _lit(part, draw.uniform(1 - LIGHT, 1 + LIGHT), draw.uniform(1 - LIGHT, 1 + LIGHT))
 
 
+def lit(image: Image.Image, dice: random.Random) -> Image.Image:
+    """The picture in another light; nothing in it moves."""
+    return _lit(image, dice.uniform(1 - LIGHT, 1 + LIGHT), dice.uniform(1 - LIGHT, 1 + LIGHT))
+
+
 def _lit(image: Image.Image, brightness: float, contrast: float) -> Image.Image:
     from PIL import ImageEnhance
 

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# okvqa/llama · before · predict. Written by `recipe compile recipes/okvqa.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/okvqa/llama/before.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export TOKENIZERS_PARALLELISM=false
+
+python -m runners.predict \
+  --model .recipe/models/LLM-Research--Llama-3.2-11B-Vision-Instruct \
+  --dtype bfloat16 \
+  --attention sdpa \
+  --data outputs/okvqa/llama/data/validation.jsonl \
+  --classes outputs/okvqa/llama/data/classes.json \
+  --parse none \
+  --batch 16 \
+  --beams 3 \
+  --returned 3 \
+  --length_penalty 1.0 \
+  --max_new_tokens 16 \
+  --max_length 2048 \
+  --temperature 0.0 \
+  --top_p 1.0 \
+  --seed 42 \
+  --work "$RECIPE_OUT/answers.jsonl" \
+  --to "$RECIPE_OUT/result"

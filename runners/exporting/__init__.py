@@ -1,0 +1,1 @@
+"""What `runners.export` takes apart: families of models, formats of files, and the folder that is handed over."""

@@ -1,0 +1,124 @@
+"""Rows of a database: by a query that only reads, in an order that the database does not choose."""
+
+import sqlite3
+
+import pytest
+import sqlalchemy
+from prepare_data import config, picture, refused, rows
+
+from runners.prepare import prepare
+from schema.diagnostics import RecipeError
+
+NONE = {"validation": 0.0, "test": 0.0, "stratify": False}
+QUERY = "SELECT file, id, species FROM photos"
+
+
+def database(root, photos=((2, "2.png", "dog"), (10, "10.png", "cat"), (1, "1.png", "cat"))):
+    (root / "data").mkdir(exist_ok=True)
+    with sqlite3.connect(root / "data/a b%20.db") as connection:
+        connection.execute("CREATE TABLE photos (id INTEGER, file TEXT, species TEXT)")
+        connection.executemany("INSERT INTO photos VALUES (?, ?, ?)", photos)
+    connection.close()
+    for number, file, _ in photos:
+        if file:
+            picture(root / "data" / file, (number or 0, 9, 9))
+
+
+def described(**changes):
+    dataset = {
+        "path": "data/a b%20.db",
+        "query": QUERY,
+        "key": ["id"],
+        "columns": {"image": "file", "label": "species"},
+    }
+    return config("sqlite", task="classify", split=NONE, **(dataset | changes))
+
+
+def test_rows_of_sqlite_in_the_order_of_their_key(tmp_path):
+    database(tmp_path)
+    before = (tmp_path / "data/a b%20.db").read_bytes()
+    report = prepare(described(), tmp_path / "out", tmp_path)
+    found = rows(tmp_path / "out/train.jsonl")
+    assert [row["images"] for row in found] == [["data/1.png"], ["data/2.png"], ["data/10.png"]]
+    assert [row["label"] for row in found] == [0, 1, 0]
+    other = prepare(described(query=f"{QUERY} ORDER BY species DESC, id"), tmp_path / "other", tmp_path)
+    assert (tmp_path / "out/train.jsonl").read_bytes() == (tmp_path / "other/train.jsonl").read_bytes()
+    assert report["rows_sha256"] == other["rows_sha256"] and len(report["rows_sha256"]) == 64
+    assert (tmp_path / "data/a b%20.db").read_bytes() == before
+    assert {path.suffix for path in (tmp_path / "data").iterdir()} == {".db", ".png"}
+
+
+def test_a_query_cannot_write(tmp_path):
+    database(tmp_path)
+    for query in ("DELETE FROM photos", "WITH a AS (SELECT 1) DELETE FROM photos"):
+        assert refused(described(query=query), tmp_path)[0][0] == "R0677"
+    prepare(described(), tmp_path / "out", tmp_path)
+
+
+def test_broken_rows_are_named_by_their_key(tmp_path):
+    database(tmp_path, ((1, "1.png", "cat"), (2, "", "dog"), (3, "3.png", None), (4, "4.png", "dog")))
+    (tmp_path / "data/4.png").write_bytes(b"")
+    assert sorted(refused(described(), tmp_path)) == [
+        ("R0604", "data/a b%20.db [id=4]", 4),
+        ("R0608", "data/a b%20.db [id=2]", 2),
+        ("R0608", "data/a b%20.db [id=3]", 3),
+    ]
+
+
+def test_keys_that_do_not_tell_rows_apart(tmp_path):
+    database(tmp_path, ((1, "1.png", "cat"), (1, "2.png", "dog"), (None, "3.png", "dog")))
+    assert [code for code, _, _ in refused(described(), tmp_path)] == ["R0678", "R0678"]
+    assert [code for code, _, _ in refused(described(key=["nr"]), tmp_path)] == ["R0607"]
+
+
+def test_what_the_database_says(tmp_path):
+    database(tmp_path)
+    with pytest.raises(RecipeError) as caught:
+        prepare(described(query="SELECT * FROM photo"), tmp_path / "out", tmp_path)
+    assert "no such table: photo" in caught.value.diagnostics[0].message
+
+
+def server(**changes):
+    description = described(**{"url": "postgresql+psycopg://reader@localhost/zoo", **changes})
+    description["dataset"]["kind"] = "sql"
+    return description
+
+
+def test_a_password_comes_from_the_environment_and_is_told_to_nobody(tmp_path, monkeypatch):
+    asked = server(password_env="ZOO_PASSWORD")
+    monkeypatch.delenv("ZOO_PASSWORD", raising=False)
+    assert refused(asked, tmp_path) == [("R0679", "zoo", 1)]
+    monkeypatch.setenv("ZOO_PASSWORD", "s3cret")
+    seen = []
+
+    def no_engine(url):
+        seen.append(url.password)
+        raise sqlalchemy.exc.OperationalError("", {}, Exception(f"{url.render_as_string(hide_password=False)} is down"))
+
+    monkeypatch.setattr(sqlalchemy, "create_engine", no_engine)
+    with pytest.raises(RecipeError) as caught:
+        prepare(asked, tmp_path / "out", tmp_path)
+    assert seen == ["s3cret"]
+    assert caught.value.diagnostics[0].code == "R0677" and "s3cret" not in str(caught.value)
+
+
+def test_a_pinned_query_gives_the_rows_that_it_gave(tmp_path, monkeypatch):
+    database(tmp_path)
+    picture(tmp_path / "1.png", "red")
+    real = sqlalchemy.create_engine
+    place = sqlalchemy.URL.create("sqlite", database=str(tmp_path / "data/a b%20.db"))
+    monkeypatch.setattr(sqlalchemy, "create_engine", lambda url: real(place))
+    for number in (1, 2, 10):
+        picture(tmp_path / f"{number}.png", (number, 9, 9))
+    digest = prepare(server(), tmp_path / "out", tmp_path)["rows_sha256"]
+    prepare(server(rows_sha256=digest), tmp_path / "out", tmp_path)
+    with sqlite3.connect(tmp_path / "data/a b%20.db") as connection:
+        connection.execute("UPDATE photos SET species = 'emu' WHERE id = 2")
+    connection.close()
+    assert [code for code, _, _ in refused(server(rows_sha256=digest), tmp_path)] == ["R0680"]
+
+
+def test_a_driver_that_is_missing(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        prepare(server(url="mysql+nosuchdriver://reader@localhost/zoo"), tmp_path / "out", tmp_path)
+    assert caught.value.diagnostics[0].code == "R0677"
