@@ -68,7 +68,6 @@ DISTILL_PACKAGES = (
     "torchvision",
     "transformers",
 )
-EXPORT_PACKAGES = (*ENGINE_PACKAGES, "onnx", "onnxruntime", "onnxscript")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
@@ -77,10 +76,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.evaluate": ("scikit-learn",),
     "runners.trl_sft": TRL_PACKAGES,
     "runners.distill.train": DISTILL_PACKAGES,
-    "runners.export": EXPORT_PACKAGES,
-    "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
+    "runners.export": ENGINE_PACKAGES,
+    "runners.quantize": ("numpy", "pillow"),
     "runners.ask": (),
-    "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
+    "runners.benchmark": ENGINE_PACKAGES,
     "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
