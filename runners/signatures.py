@@ -34,7 +34,6 @@ DIFF_LINES = 80
 PACKAGES = (
     *("ms-swift", "trl", "transformers", "peft", "accelerate", "deepspeed", "torch", "torchvision"),
     *("qwen-vl-utils", "tokenizers", "safetensors", "datasets", "numpy", "pillow", "scikit-learn", "pyarrow"),
-    *("onnx", "onnxruntime", "onnxscript"),
 )
 """The packages whose version can change a result."""
 FURTHER = ("timm", "vllm", "xformers")

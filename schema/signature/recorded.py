@@ -169,6 +169,7 @@ _PROGRAMS = {
     ("swift", "infer"): ("ms-swift", "infer"),
     ("swift", "export"): ("ms-swift", "export"),
     ("swift", "rlhf"): ("ms-swift", "rlhf"),
+    ("swift", "deploy"): ("ms-swift", "deploy"),
     ("torchrun",): ("torch", "torchrun"),
     ("deepspeed",): ("deepspeed", "deepspeed"),
     ("accelerate", "launch"): ("accelerate", "launch"),
