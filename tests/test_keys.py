@@ -391,11 +391,8 @@ def test_code_and_toolchain_count():
         changed = keys(quoted(WHOLE))["every-field"]
     assert all(key != whole_keys()[stage] for stage, key in changed.items())
     real = identity.packages
-    with mock.patch.object(
-        identity,
-        "packages",
-        lambda *names, within: real(*names, within=within) | ({"torch": "9"} if "torch" in names else {}),
-    ):
+    newer = {"torch": "9"}
+    with mock.patch.object(identity, "packages", lambda *n, within: real(*n) | (newer if "torch" in n else {})):
         changed = keys(quoted(WHOLE))["every-field"]
     moved = {stage for stage, key in changed.items() if key != whole_keys()[stage]}
     assert moved == {"train", "judge", "merged", "answers", "scores"}
