@@ -35,6 +35,7 @@ VERBS: dict[str, str] = {
     "fetch": "runners.commands.fetch",
     "store": "runners.commands.store",
     "scores": "runners.commands.scores",
+    "doctor": "runners.commands.doctor",
 }
 """Verb → the module that has a function of that name, with `_` behind it where Python keeps the word for itself."""
 
