@@ -106,6 +106,14 @@ def test_a_model_that_asks_for_other_versions_is_told_with_the_toolchain_that_ha
     told(tmp_path, file, *lines, "choose an engine that it holds")
 
 
+def test_an_option_that_came_later_is_left_out_where_it_says_the_default(tmp_path):
+    assert load("ms-swift", "sft").find("dataloader_in_order") and not load("ms-swift", "sft", "vllm").find(
+        "dataloader_in_order"
+    )
+    (command, _) = stages(written(tmp_path, "toolchain: vllm", "ms-swift"))["train"].launch.commands
+    assert "dataloader_in_order" not in command.options and command.options["dataloader_drop_last"] is False
+
+
 def test_the_vllm_toolchain_holds_vllm_and_what_its_server_accepts():
     assert load("vllm", "serve", "vllm").options["max_num_seqs"].type == "int"
     with pytest.raises(LookupError, match="in the toolchain default"):

@@ -69,8 +69,10 @@ def _table(label: str, findings: list[Finding]) -> None:
 
     lacking = sum(finding.status == "lacks" for finding in findings)
     console = Console(highlight=False)
-    console.print(f"[bold]{label}[/bold]  {f'{lacking} things are lacking' if lacking else 'nothing is lacking'}")
-    table = Table("", "what", "found", "what to do", box=None, header_style="bold", pad_edge=False)
+    console.print(f"[bold]{label}[/bold]  lacking: {lacking or 'nothing'}")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("", "what", "found", "what to do"):
+        table.add_column(title, overflow="fold")
     for finding in findings:
         style = {"lacks": "red", "note": "yellow", "ok": ""}[finding.status]
         what = f"{finding.about} {finding.what}"
