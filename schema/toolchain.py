@@ -15,3 +15,8 @@ NEEDS_GPU: dict[str, str] = {
     "vllm": "vLLM's wheels hold kernels for GPUs only",
 }
 """Toolchain that runs on no CPU → why: nothing of it is run in the smoke tests."""
+
+
+def is_smoke(variant: str | None) -> bool:
+    """Whether an instance is a smoke variant, which tests run to its end on a CPU: `smoke`, or a name that ends so."""
+    return f"-{variant}".endswith("-smoke")

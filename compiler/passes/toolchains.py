@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from compiler.passes.identity import needed
-from compiler.plan import Command, Plan, StagePlan
+from compiler.plan import Command, Plan, StagePlan, Value
 from schema.diagnostics import Diagnostic, Span
 from schema.signature import ModelEntry, find_model, load, toolchain, unmet_requirements
 from schema.toolchain import DEFAULT, NAMES
@@ -32,8 +32,16 @@ def _with_signature(command: Command, within: str) -> Command:
     """The command with the signature of its toolchain; without one where none is recorded, which is an error."""
     launcher = _with_signature(command.launcher, within) if command.launcher else None
     engine = _engine(command)
-    recorded = engine is not None and _is_recorded(engine, within)
-    return replace(command, signature=(*engine, within) if engine and recorded else None, launcher=launcher)
+    if engine is None or not _is_recorded(engine, within):
+        return replace(command, signature=None, launcher=launcher)
+    options = {name: value for name, value in command.options.items() if not _is_newer(engine, within, name, value)}
+    return replace(command, options=options, signature=(*engine, within), launcher=launcher)
+
+
+def _is_newer(engine: tuple[str, str], within: str, name: str, value: Value) -> bool:
+    """Whether an option says what its engine does anyway, and came later than the engine of this toolchain."""
+    known = load(*engine).find(name)
+    return load(*engine, within).find(name) is None and known is not None and known[0].default == value
 
 
 def _engine(command: Command) -> tuple[str, str] | None:
