@@ -14,6 +14,7 @@ from schema.load import Instance
 from schema.lock import Lock, Locked
 from schema.models import ModelSpec
 from schema.stage import Stage
+from schema.toolchain import DEFAULT
 
 Json = Any
 
@@ -73,8 +74,8 @@ class Command:
 
     program: tuple[str, ...]
     options: Mapping[str, Value]
-    signature: tuple[str, str] | None = None
-    """Engine and command of the recorded signature that the options are checked against."""
+    signature: tuple[str, str] | tuple[str, str, str] | None = None
+    """Engine and command of the recorded signature that the options are checked against, and its toolchain."""
     passed: Mapping[str, Json] = field(default_factory=dict)
     """Options that the recipe passes through under `engine.args`, as they are written there."""
     watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -84,7 +85,11 @@ class Command:
     fields: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
     """Option → the field of the stage that it comes from, for errors."""
     launcher: Command | None = None
-    """What starts the program in several processes; it starts Python itself, so `python` is not written behind it."""
+    """What starts the program: in several processes, or to look at it. It begins with the program's first word itself,
+    so that is not written behind it.
+    """
+    positional: tuple[Place, ...] = ()
+    """What stands between the program and its options, without a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Launch:
     """Environment variables that a cluster has to give."""
     runners: tuple[str, ...] = ()
     """Our own modules that take part; their source counts in the identity."""
+    beside: Mapping[str, tuple[Command, ...]] = field(default_factory=dict)
+    """Name → commands of another script for people, in the same environment: no part of the stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,7 @@ class StagePlan:
     out: str
     inputs: tuple[Input, ...] = ()
     model: ResolvedModel | None = None
+    toolchain: str = DEFAULT
     batch: BatchArithmetic | None = None
     launch: Launch = field(default_factory=lambda: Launch(()))
     outputs: tuple[Output, ...] = ()

@@ -54,18 +54,30 @@ class Embedder:
         self._engine.template.max_length = options.max_length
         self._engine.template.truncation_strategy = "raise"
         self._pool = _mean if options.pooling == "mean" else _last
-        self._batch = options.batch
+        self._batch, self._max_length = options.batch, options.max_length
         self._states: Any = None
         self._mask: Any = None
         model = self._engine.model
         model.register_forward_pre_hook(self._keep_mask, with_kwargs=True)
         model.get_output_embeddings().register_forward_pre_hook(self._keep_states)
 
-    def __call__(self, conversations: Sequence[Conversation]) -> NDArray[Any]:
-        """The vectors of conversations, float32 of shape (conversations, width), each of length 1."""
-        import numpy
+    def __call__(self, conversations: Sequence[Conversation], what: str) -> NDArray[Any]:
+        """The vectors of conversations, float32 of shape (conversations, width), each of length 1.
 
-        return numpy.concatenate(list(self._batches(conversations)))
+        Errors: RecipeError R0652 where one is too long; `what` names them in the message.
+        """
+        import numpy
+        from swift.template.base import MaxLengthError
+
+        done: list[NDArray[Any]] = []
+        try:
+            done += self._batches(conversations)
+        except MaxLengthError as error:
+            begin = sum(map(len, done)) + 1
+            end = min(begin + self._batch - 1, len(conversations))
+            message = f"one of the {what} {begin} to {end} has more than {self._max_length} tokens: {error}"
+            raise RecipeError([Diagnostic("R0652", message, "write a larger `max_length`, or shorten it")]) from error
+        return numpy.concatenate(done)
 
     def _batches(self, conversations: Sequence[Conversation]) -> Iterator[NDArray[Any]]:
         import torch
@@ -100,7 +112,7 @@ def _mean(states: Any, mask: Any) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0654 when there is nothing to embed."""
+    """The command line. Errors: RecipeError R0654 when there is nothing to embed, R0652 for what is too long."""
     options = _parser().parse_args(argv)
     rows = [json.loads(line) for line in options.data.read_bytes().splitlines()]
     if not rows:
@@ -110,9 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     embed = Embedder(options)
     to = options.to / FOLDER
     to.mkdir(parents=True, exist_ok=True)
-    _save(to / "rows.npy", embed([_asked(row) for row in rows]))
+    _save(to / "rows.npy", embed([_asked(row) for row in rows], "rows"))
     if texts:
-        _save(to / "texts.npy", embed([{"messages": [{"role": "user", "content": text}]} for text in texts]))
+        _save(to / "texts.npy", embed([{"messages": [{"role": "user", "content": text}]} for text in texts], "texts"))
     index = {
         "format_version": FORMAT,
         "pooling": options.pooling,

@@ -42,7 +42,8 @@ _PROGRAM = re.compile(r"[A-Za-z_][\w.-]*")
 
 def launched(stage: Stage, environment: Mapping[str, str]) -> dict[str, Any]:
     """`argv`, a list of commands, and `environment`, name → value, as the launch has them in this environment."""
-    programs = sorted({command["program"][0] for command in _commands(stage)})
+    commands = [started for command in _commands(stage) for started in (command.get("launcher") or command, command)]
+    programs = sorted({command["program"][0] for command in commands})
     names = sorted({*RECORDED, *stage.identity.get("env", {})})
     functions = [f'{name}() {{ recipe_told {name} "$@"; }}\n' for name in programs if _PROGRAM.fullmatch(name)]
     asking = dict(environment) | {"RECIPE_ASKED": " ".join(names)}

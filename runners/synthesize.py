@@ -125,7 +125,9 @@ def _asked(
 
 
 def _question(row: Row) -> str:
-    """What the row's user asks, without the places of pictures."""
+    """What is asked: the question alone where the row has it, else all that its user says without the places of pictures."""
+    if "question_text" in row:
+        return str(row["question_text"])
     users = [message["content"] for message in row["messages"] if message["role"] == "user"]
     return str(users[-1]).replace(IMAGE_TAG, "").strip()
 

@@ -81,5 +81,5 @@ def refuse(stage: Stage, report: Report) -> None:
 def silent(stage: Stage) -> RecipeError:
     """The error of a trainer that ended well and has told nothing."""
     message = f"the trainer of {stage.title} never told what it held: nothing shows that it ran as planned"
-    help = f"compile again: `recipe compile {stage.recipe_file}`; the script is to pass `--callbacks recipe`"
+    help = f"compile again: `recipe compile {stage.recipe_file}`; its script has the trainer watched"
     return RecipeError([Diagnostic("R0515", message, help)])

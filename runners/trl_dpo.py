@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     trl_reference.compare(trainer, rows)
     if rows.too_long == "error":
-        trainer.data_collator = trl_training.Measured(trainer.data_collator, longest)
+        _refuse_longer(trainer, longest, sees)
     trl_training.train(trainer)
     return 0
 
@@ -51,6 +51,15 @@ def _pairs(files: Sequence[str], rows: DpoArguments, sees: bool, ending: str) ->
     from datasets import Dataset  # loads pyarrow
 
     return Dataset.from_list(found)
+
+
+def _refuse_longer(trainer: Any, limit: int, sees: bool) -> None:
+    """End the run at a pair that is longer than it may be: with pictures where it comes up, else before the first step."""
+    if sees:
+        trainer.data_collator = trl_training.Measured(trainer.data_collator, limit)
+        return
+    for rows in filter(None, (trainer.train_dataset, trainer.eval_dataset)):
+        trl_training.check_length(max(map(trl_pairs.length, rows)), limit)
 
 
 if __name__ == "__main__":

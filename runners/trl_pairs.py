@@ -41,3 +41,12 @@ def pair(row: Mapping[str, Any], pictures: bool, ending: str = "") -> Row:
     *asked, chosen, rejected = trl_rows.ended((*row["messages"], refused), pictures, ending)
     images = {"images": list(row.get("images", ()))} if pictures else {}
     return {"prompt": asked, "chosen": [chosen], "rejected": [rejected], **images}
+
+
+def length(tokenized: Mapping[str, Any]) -> int:
+    """The tokens of the question and the longer answer, of a row as TRL's trainer keeps it.
+
+    >>> length({"prompt_ids": [1, 2], "chosen_ids": [3], "rejected_ids": [4, 5]})
+    4
+    """
+    return len(tokenized["prompt_ids"]) + max(len(tokenized["chosen_ids"]), len(tokenized["rejected_ids"]))

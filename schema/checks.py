@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from schema.checks_data import RULES as OF_DATA
+from schema.checks_delivery import RULES as OF_DELIVERY
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
-from schema.checks_predict import answers_are_possible
+from schema.checks_predict import answers_are_possible, checks_read_text
 from schema.checks_rl import (
     adapters_go_on,
     best_is_by_reward,
@@ -43,7 +44,22 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.signature import toolchain
-from schema.stages import Distill, Dpo, Embed, Features, Grpo, Predict, Prepare, Stage
+from schema.stages import (
+    Benchmark,
+    Check,
+    Deploy,
+    Distill,
+    Dpo,
+    Embed,
+    Export,
+    Features,
+    Grpo,
+    Predict,
+    Prepare,
+    Quantize,
+    Stage,
+)
+from schema.toolchain import NAMES
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -175,9 +191,10 @@ def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
             asked.append((context.recipe.models[model].attention, ("models", model, "attention")))
         for choice, path in asked:
             package = PACKAGES.get(choice or "")
-            if package is not None and package not in toolchain():
+            if package is not None and package not in toolchain(context.recipe.toolchain_of(name)):
                 message = f"`{choice}` needs the package `{package}`, which the toolchain does not hold"
-                help = f"install `{package}` into the environment that runs this recipe"
+                held = next((f", or write `toolchain: {t}`" for t in NAMES if package in toolchain(t)), "")
+                help = f"install `{package}` into the environment that runs this recipe{held}"
                 yield Diagnostic("R0314", message, help, (context.at(*path),), "warning")
 
 
@@ -215,6 +232,8 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
         stage, source = stages[name], stages.get(use.name)
         if not isinstance(source, Prepare) or "rows" not in use.accepts:
             continue
+        if isinstance(stage, Export | Deploy | Benchmark) or (isinstance(stage, Quantize) and stage.of_export):
+            continue  # their rows are pictures and questions, whatever is learned from them
         wanted = _task(context, name, stage)
         if wanted is not None and source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
@@ -224,14 +243,14 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
 
 def _task(context: Context, name: str, stage: Stage) -> str | None:
     """What the rows of a stage are prepared for; None where any do."""
-    if isinstance(stage, Embed | Features):
+    if isinstance(stage, Embed | Features | Check):
         return "embed" if isinstance(stage, Embed) else None
     student = stage if isinstance(stage, Distill) else context.recipe.student(getattr(stage, "model", ""))
     if student is not None:
         return ROWS_OF_STUDENTS[student.student.facts.task]
     if isinstance(stage, Grpo | Dpo):
         return "solve" if isinstance(stage, Grpo) else "prefer"
-    classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict) else name)
+    classifier = context.recipe.classifier(stage.model if isinstance(stage, Predict | Quantize) else name)
     return "generate" if classifier is None else "tag" if classifier.multi_label else "classify"
 
 
@@ -323,7 +342,9 @@ RULES: tuple[Rule, ...] = (
     heads_fit,
     retrieval_has_pairs,
     answers_are_possible,
+    checks_read_text,
     paths_belong_to_questions,
     *OF_DATA,
     *OF_STUDENTS,
+    *OF_DELIVERY,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schema.context import Context
 from schema.diagnostics import Diagnostic
-from schema.stages import Predict
+from schema.stages import Check, Predict
 
 
 def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
@@ -19,9 +19,9 @@ def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
 
 def _impossible(stage: Predict, classifies: bool) -> Iterator[tuple[str, str, str, str]]:
     """Code, field, what is wrong with it, and what to write."""
-    engine, beams, returned = stage.engine.name, stage.beams or 1, stage.returned or 1
+    engine, beams, returned = stage.engine.name, stage.beams, stage.returned
     for field in ("beams", "returned", "length_penalty"):
-        if getattr(stage, field) is not None and engine != "transformers":
+        if getattr(stage, field) != 1 and engine != "transformers":
             message = f"`engine: {engine}` gives one answer, without beams"
             yield "R0360", field, message, f"write `engine: transformers`, or leave `{field}` out"
     if engine == "transformers" and stage.temperature == 0 and returned > beams:
@@ -35,3 +35,12 @@ def _impossible(stage: Predict, classifies: bool) -> Iterator[tuple[str, str, st
         yield "R0362", "engine", message, "leave `args` out"
     if engine != "ms-swift" and classifies:
         yield "R0363", "engine", f"`engine: {engine}` reads no classes from a head", "write `engine: ms-swift`"
+
+
+def checks_read_text(context: Context) -> Iterator[Diagnostic]:
+    """R0364: a check asks for words, which a model with another head does not write."""
+    for name, stage in context.recipe.stages.items():
+        head = context.recipe.head(stage.model) if isinstance(stage, Check) else None
+        if isinstance(stage, Check) and head is not None:
+            message = f"`{name}` asks for words, and `{stage.model}` was trained to {head.kind}"
+            yield Diagnostic("R0364", message, "check the model below it", (context.at("stages", name, "model"),))

@@ -120,6 +120,7 @@ def _article(product: str) -> str:
 _KINDS: dict[str, str] = {
     "adapter": "sft` with `tuner: {kind: lora}",
     "embeddings": "features",
+    "export": "export",
     "model": "merge",
     "predictions": "predict",
     "rows": "prepare",

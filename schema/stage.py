@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schema.base import Model
+from schema.toolchain import Toolchain
 
-Product = Literal["rows", "model", "adapter", "student", "predictions", "embeddings", "scores"]
+Product = Literal[
+    "rows", "model", "adapter", "student", "export", "predictions", "embeddings", "scores", "reply", "timings", "report"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Stage(Model):
 
     description: str = ""
     """A line for readers."""
+    toolchain: Toolchain | None = None
+    """The packages that it runs in; those of the recipe when absent."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

@@ -125,6 +125,14 @@ class Logging(Model):
     """A service of your own that is told how it goes."""
 
 
+class EngineArgs(Model):
+    """Options of the engine that the language has no field for."""
+
+    name: Literal["ms-swift"] = "ms-swift"
+    args: dict[str, JsonValue] = {}
+    """Option → value, checked against the engine's recorded signature."""
+
+
 TrainerName = Literal["ms-swift", "trl"]
 
 

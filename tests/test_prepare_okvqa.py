@@ -73,6 +73,7 @@ def test_the_official_form(project):
         ],
         "images": ["data/okvqa/train2014/COCO_train2014_000000000002.jpg"],
         "question_id": 20,
+        "question_text": "Why?",
         "answers": ["cat"] * 10,
         "question_type": "Plants and Animals",
         "answer_type": "other",
@@ -171,6 +172,7 @@ WRONG = {
     ),
     "no text": ([question(10, 1), question(20, 2, "")], None, ("R0646", TRAIN_QUESTIONS, 2)),
     "a picture by name": ([question(10, 1), question(20, "2.jpg")], None, ("R0646", TRAIN_QUESTIONS, 2)),
+    "a question that is a number": ([question(10, 1), question(20, 2, 5)], None, ("R0646", TRAIN_QUESTIONS, 2)),
     "no object": (None, [annotation(10, 1), annotation(20, 2), 3], ("R0646", TRAIN_ANNOTATIONS, 3)),
 }
 

@@ -129,7 +129,11 @@ def test_no_connection_is_even_tried(ran: tuple[Plan, Path, str]) -> None:
         or not any(stage.kind in ("sft", "classify") for stage in plan.stages)
     )
     tried = folder.parent / "connections"
-    assert not tried.exists(), tried.read_text()
+    lines = tried.read_text().splitlines() if tried.exists() else []
+    # A server on this machine is asked by the runner that started it, and by nobody else.
+    asked = [line for line in lines if "('127.0.0.1', " in line and "/runners/ask.py" in line]
+    assert [line for line in lines if line not in asked] == []
+    assert bool(asked) == any(stage.kind == "deploy" for stage in plan.stages)
 
 
 def test_no_output_is_bound_to_this_machine(ran: tuple[Plan, Path, str]) -> None:
@@ -190,7 +194,12 @@ def test_tags_and_embeddings_are_learned(ran: tuple[Plan, Path, str]) -> None:
         assert metrics["found"]["recall_at_1"] >= 0.8 > metrics["found-before"]["recall_at_1"] + 0.2
 
 
-LEARNED = {"classification": ("accuracy", 0.3)}
+LEARNED = {
+    "classification": ("accuracy", 0.3),
+    "detection": ("map50", 0.3),
+    "segmentation": ("miou", 0.2),
+    "sequence": ("accuracy", 0.2),
+}
 """Task of a student → a score, and by how much it rises over that of the untrained student."""
 
 

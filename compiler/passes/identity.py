@@ -67,10 +67,12 @@ ANSWER_PACKAGES = (
     "torchvision",
     "transformers",
 )
+EXPORT_PACKAGES = (*ENGINE_PACKAGES, "onnx", "onnxruntime", "onnxscript")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
     "runners.predict.__main__": ANSWER_PACKAGES,
+    "runners.predict.check": ANSWER_PACKAGES,
     "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
@@ -82,6 +84,11 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.trl_grpo": TRL_PACKAGES,
     "runners.trl_dpo": TRL_PACKAGES,
     "runners.distill.train": (*ANSWER_PACKAGES, "scikit-learn"),
+    "runners.export": EXPORT_PACKAGES,
+    "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
+    "runners.ask": (),
+    "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
+    "runners.distill.score": ("numpy", "torch"),
     "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
@@ -104,7 +111,7 @@ def _document(stage: StagePlan) -> Json:
         "inputs": [given.role for given in stage.inputs],
         **({"pins": pins} if pins else {}),
         "code": digests(launch.runners),
-        "toolchain": _toolchain(stage),
+        "toolchain": packages(*sorted(needed(stage)), within=stage.toolchain),
     }
 
 
@@ -120,6 +127,8 @@ def _command(command: Command) -> Json:
         "program": list(command.program),
         "options": {name: value for name, value in options.items() if name not in IGNORED_OPTIONS},
     }
+    if command.positional:
+        document["positional"] = [_plain(value) for value in command.positional]
     return document if command.launcher is None else document | {"launcher": _command(command.launcher)}
 
 
@@ -144,10 +153,11 @@ def _plain(value: Any) -> Json:
     return value
 
 
-def _toolchain(stage: StagePlan) -> dict[str, str]:
+def needed(stage: StagePlan) -> set[str]:
+    """The packages whose versions matter to the result of a stage."""
     written = [command.program for command in stage.launch.commands]
     programs = {name for program in written for name in (program[0], " ".join(program[:2]))} | set(stage.launch.runners)
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
-    return packages(*sorted(names))
+    return names

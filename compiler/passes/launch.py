@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from compiler.backends import (
     answering,
+    check,
+    delivery,
     distill,
     embeddings,
     ms_swift,
     ms_swift_rlhf,
     own,
+    serving,
     synthesize,
     trl,
     trl_rlhf,
@@ -20,16 +23,21 @@ from compiler.backends import (
 from compiler.plan import Launch, Output, Plan, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.stages import (
+    Benchmark,
+    Check,
     Classify,
+    Deploy,
     Distill,
     Dpo,
     Embed,
     Evaluate,
+    Export,
     Features,
     Grpo,
     Merge,
     Predict,
     Prepare,
+    Quantize,
     Retrieve,
     Sft,
     Stage,
@@ -54,6 +62,11 @@ BACKENDS: dict[type[Stage], Backend] = {
     Features: embeddings.features,
     Retrieve: embeddings.retrieve,
     Synthesize: synthesize.synthesize,
+    Export: delivery.export,
+    Quantize: delivery.quantize,
+    Deploy: serving.deploy,
+    Benchmark: delivery.benchmark,
+    Check: check.check,
 }
 """Kind of a stage → what launches it; training on another engine than ms-swift is below."""
 TRL: dict[type[Stage], tuple[Backend, Problems]] = {
@@ -68,7 +81,8 @@ def launch(plan: Plan) -> Plan:
     """Every stage with its launch, and what its engine cannot do of what the recipe asks for."""
     launched = replace(plan, stages=tuple(_launched(plan, stage) for stage in plan.stages))
     wrong = (problem for stage in plan.stages if _by_trl(stage.stage) for problem in _problems(plan, stage))
-    return replace(launched, diagnostics=(*plan.diagnostics, *wrong))
+    untraced = (problem for stage in plan.stages for problem in delivery.problems(plan, stage))
+    return replace(launched, diagnostics=(*plan.diagnostics, *wrong, *untraced))
 
 
 def _by_trl(stage: Stage) -> bool:

@@ -14,12 +14,13 @@ from schema.lock import Asset, Built, Local
 from schema.pins import content, dataset_folder, model_folder, of_hub, of_model
 from schema.recipe import Recipe
 from schema.stage import Stage, Use
-from schema.stages import Distill, Evaluate, Predict, Prepare
+from schema.stages import Distill, Evaluate, Export, Predict, Prepare
 
 PRODUCTS = {
     "model": "model",
     "adapter": "model",
     "student": "student",
+    "export": "export",
     "predictions": "predictions.jsonl",
     "embeddings": "embeddings",
 }
@@ -52,7 +53,7 @@ def _implied(plan: Plan, recipe: Recipe, stage: Stage) -> Iterator[Input]:
         yield _file(plan, "prompt", prompt, "file")
     for named in stage.files:
         yield _file(plan, named.role, named.file, "file")
-    rows = stage.data if isinstance(stage, Predict | Distill) else None
+    rows = stage.data if isinstance(stage, Predict | Distill | Export) else None
     if isinstance(stage, Evaluate):
         predictions = recipe.stages[stage.predictions]
         assert isinstance(predictions, Predict)

@@ -29,9 +29,28 @@ HEAD = """#!/usr/bin/env bash
 {directive}set -euo pipefail
 : "${{RECIPE_OUT:?name a folder for what this stage writes}}"
 """
+BESIDE = """#!/usr/bin/env bash
+# {label} · {stage} · {what}. Written by `recipe compile {file}`; edit the recipe, not this file.
+# From the project's root, when the stages before have run: bash {path} [--port 8001 …]
+{directive}set -euo pipefail
+"""
 PLAN = "RECIPE_PLAN"
 """Names the stage's identity document for what watches a trainer."""
 LITERAL = "# shellcheck disable=SC1003,SC2016 # what stands in single quotes is meant as it stands\n"
+
+
+def beside(plan: Plan, stage: StagePlan, name: str) -> str:
+    """The text of `<stage>.<name>.sh`: commands that a person runs in the foreground, with what is added behind them."""
+    path = f"{plan.pipeline}/{stage.name}.{name}.sh"
+    file = shlex.quote(plan.file) if plan.file.isprintable() else "RECIPE"
+    lines = [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
+    for command in stage.launch.beside[name]:
+        lines += ["\n", " \\\n  ".join((*words(command), '"$@"')) + "\n"]
+    body = "".join(lines)
+    directive = LITERAL if _looks_expanded(body) else ""
+    return (
+        BESIDE.format(label=plan.label, stage=stage.name, what=name, file=file, path=path, directive=directive) + body
+    )
 
 
 def script(plan: Plan, stage: StagePlan) -> str:
@@ -66,6 +85,7 @@ def words(command: Command) -> Iterator[str]:
     else:
         yield from words(command.launcher)
         yield shlex.join(command.program[1:])
+    yield from (_word(value) for value in command.positional)
     for name, value in command.options.items():
         yield _option(name, _several(value) + command.watch[name] if name in command.watch else value)
     if (command.passed or command.watch) and command.signature:

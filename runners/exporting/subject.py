@@ -22,6 +22,7 @@ class Looks:
     std: tuple[float, float, float]
     fit: Literal["stretch", "crop"] = "stretch"
     """`stretch` changes the sides' ratio; `crop` scales the shorter side and cuts the middle out."""
+    resample: Literal["bicubic", "bilinear"] = "bicubic"
 
 
 @dataclass(frozen=True, slots=True)

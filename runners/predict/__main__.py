@@ -22,7 +22,7 @@ from typing import Any
 from runners import cli
 from runners.predict import conversations
 from runners.predict.conversations import Conversation, ask
-from runners.predict.dataset import loaded, model_options, read, row_options, write
+from runners.predict.dataset import classes_of, loaded, model_options, read, row_options, write
 from runners.predict.predictor import Candidate, Predictor
 from schema.diagnostics import Diagnostic, RecipeError
 
@@ -41,9 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     rows = read(options.data)
     found = answer_rows(predictor, rows, options)
-    classes = json.loads(options.classes.read_bytes()) if options.classes else []
     options.to.mkdir(parents=True, exist_ok=True)
-    write(options.to / "predictions.jsonl", rows, found, classes, options.parse, options.returned > 1)
+    write(options.to / "predictions.jsonl", rows, found, classes_of(options), options.parse, options.returned > 1)
     return 0
 
 
@@ -63,13 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--video", type=Path, action="append", default=[], metavar="FILE")
     row_options(parser)
+    generation_options(parser)
+    parser.add_argument("--work", type=Path, metavar="FILE", help="keeps answers, so that a run that is cut can go on")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
+def generation_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say how answers are searched for, and how many are handed over."""
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="rows answered at once")
     parser.add_argument("--beams", type=int, default=1, metavar="N")
     parser.add_argument("--returned", type=int, default=1, metavar="N", help="answers to each row, best first")
     parser.add_argument("--length_penalty", type=float, default=1.0, metavar="P")
-    parser.add_argument("--work", type=Path, metavar="FILE", help="keeps answers, so that a run that is cut can go on")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    return parser
 
 
 def _how(options: argparse.Namespace) -> dict[str, Any]:

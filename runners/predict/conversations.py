@@ -28,14 +28,14 @@ def ask(question: str, images: Sequence[str | Path] = (), videos: Sequence[str |
     return [{"role": "user", "content": [*shown, {"type": "text", "text": question}]}]
 
 
-def conversation(row: Mapping[str, Any], folder: Path) -> Conversation:
-    """What a row of a data set asks: its messages up to the answer. Paths of pictures are relative to `folder`.
+def conversation(row: Mapping[str, Any], folder: Path, *, answered: bool = False) -> Conversation:
+    """What a row of a data set asks: its messages up to the answer, or with it. Paths of pictures are relative to `folder`.
 
     Errors: RecipeError R0630 when tags and pictures do not fit.
     """
     waiting = {kind: iter(row.get(f"{kind}s") or ()) for kind in ("image", "video")}
     messages = list(row["messages"])
-    if messages and messages[-1]["role"] == "assistant":
+    if messages and messages[-1]["role"] == "assistant" and not answered:
         messages.pop()
     turns = [{"role": turn["role"], "content": list(_parts(turn["content"], waiting, folder))} for turn in messages]
     if any(next(rest, None) is not None for rest in waiting.values()):

@@ -149,9 +149,10 @@ _SKIP = "write `on_bad: skip`"
 
 def _malformed(entry: Any, needed: Sequence[str], place: Place) -> Diagnostic | None:
     lacking = next((key for key in needed if not isinstance(entry, dict) or entry.get(key) in (None, "")), None)
-    if lacking is None and isinstance(entry["image_id"], int) and isinstance(entry["question_id"], int | str):
+    texts = isinstance(entry.get("question", ""), str) if lacking is None else False
+    if texts and isinstance(entry["image_id"], int) and isinstance(entry["question_id"], int | str):
         return None
-    what = f"has no `{lacking}`" if lacking else "has an `image_id` or a `question_id` that is no number"
+    what = f"has no `{lacking}`" if lacking else "has a number that is none, or a question that is no text"
     return place.refuse("R0646", f"entry {place.line} of the list {what}", f"take the official file, or {_SKIP}")
 
 
@@ -186,11 +187,16 @@ def _row(
         return picture
     return Row(
         place,
-        source.asks(_question(source, str(entry["question"])), None, 1),
+        source.asks(_question(source, entry["question"]), None, 1),
         {"role": "assistant", "content": _commonest(answers)},
         (picture,),
         split=part.split,
-        more={"question_id": id, "answers": answers, **_types(part, annotation)},
+        more={
+            "question_id": id,
+            "question_text": entry["question"].strip(),
+            "answers": answers,
+            **_types(part, annotation),
+        },
     )
 
 

@@ -32,7 +32,7 @@ class Okvqa(LocalDataset):
     counts: Counts | None = default(Counts)
     """How many questions there have to be; null takes any number."""
     answers: Literal["answer", "raw_answer"] = "answer"
-    """Which form of the annotators' answers is learned and scored: the stemmed one of the official score, or as written."""
+    """Which text of each annotator is learned and scored: the one that the official score compares, or what was written."""
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ without its last layer, of 23.5 million parameters, and is counted apart. `extra
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 
 import torch
@@ -29,10 +30,10 @@ class Lstm(Classifier):
     task = "sequence"
 
     def __init__(self, size: str, classes: Sequence[str], options: Options) -> None:
-        from torchvision import models
-
         super().__init__(size, classes, options)
-        self.frames = getattr(models, str(options.extra.get("frames", "resnet50")))(weights=None)
+        self.frames = getattr(
+            importlib.import_module("torchvision.models"), str(options.extra.get("frames", "resnet50"))
+        )(weights=None)
         seen = int(self.frames.fc.in_features)
         self.frames.fc = torch.nn.Identity()
         self.width = HIDDEN[size]

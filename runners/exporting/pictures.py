@@ -1,0 +1,89 @@
+"""Pictures of rows as the tensors that an export reads, with numpy and Pillow alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from runners.data.rows import Place
+from runners.exporting.subject import Looks
+from schema.diagnostics import Diagnostic, RecipeError
+
+Tensor = NDArray[np.float32]
+
+
+def read_rows(file: Path, count: int | None) -> list[dict[str, Any]]:
+    """The first rows of a split, each with one picture. Errors: RecipeError R0591 where one has none, or several."""
+    with file.open("rb") as lines:
+        rows = [_row(line, Place(str(file), n)) for n, line in enumerate(lines, 1) if count is None or n <= count]
+    if not rows:
+        raise RecipeError([Diagnostic("R0591", f"{file} has no rows", "name a split that has rows")])
+    return rows
+
+
+def _row(line: bytes, place: Place) -> dict[str, Any]:
+    row = json.loads(line)
+    number = len(row.get("images") or ())
+    if number != 1:
+        message = f"an export reads one picture, and this row has {number or 'none'}"
+        raise RecipeError([place.refuse("R0591", message, "check the export with rows of one picture each")])
+    return row  # type: ignore[no-any-return]
+
+
+def fitted(rows: Sequence[dict[str, Any]], data: Path, looks: Looks) -> Iterator[Image.Image]:
+    """The picture of each row of `data`, in RGB and of the export's size."""
+    for row in rows:
+        with Image.open(located(row["images"][0], data)) as opened:
+            yield fit(opened.convert("RGB"), looks)
+
+
+def located(path: str, data: Path) -> Path:
+    """Where a picture lies: one that was drawn beside the rows, any other in the project."""
+    beside = data.parent / path
+    return beside if beside.is_file() else Path(path)
+
+
+def fit(picture: Image.Image, looks: Looks) -> Image.Image:
+    """The picture in the size of an export."""
+    height, width = looks.size
+    if looks.fit == "stretch":
+        return _resized(picture, width, height, looks)
+    scale = max(height / picture.height, width / picture.width)
+    wide, high = max(round(picture.width * scale), width), max(round(picture.height * scale), height)
+    left, top = (wide - width) // 2, (high - height) // 2
+    return _resized(picture, wide, high, looks).crop((left, top, left + width, top + height))
+
+
+def _resized(picture: Image.Image, width: int, height: int, looks: Looks) -> Image.Image:
+    way = Image.Resampling.BICUBIC if looks.resample == "bicubic" else Image.Resampling.BILINEAR
+    return picture if picture.size == (width, height) else picture.resize((width, height), way)
+
+
+def tensors(pictures: Sequence[Image.Image], looks: Looks) -> Tensor:
+    """[B, 3, H, W] of pictures that have the export's size already."""
+    pixels = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures]) / np.float32(255)
+    scaled = (pixels - np.array(looks.mean, np.float32)) / np.array(looks.std, np.float32)
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+def labels(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> list[int] | None:
+    """The number of each row's class; None where a row has no label that is a class."""
+    found = [_class(row.get("label"), classes) for row in rows]
+    return [number for number in found if number is not None] if None not in found else None
+
+
+def _class(label: object, classes: Sequence[str]) -> int | None:
+    if isinstance(label, int) and not isinstance(label, bool):
+        return label if 0 <= label < len(classes) else None
+    return classes.index(label) if isinstance(label, str) and label in classes else None
+
+
+def accuracy(scores: Tensor, wanted: Sequence[int]) -> float:
+    """The share of rows whose likeliest class is theirs."""
+    return float(np.mean(scores.argmax(axis=-1) == np.asarray(wanted)))

@@ -1,0 +1,131 @@
+"""Make an exported ONNX file smaller with 8-bit integers, and say what that costs.
+
+python -m runners.quantize --export outputs/x/exported/export --method int8-static \\
+    --calibration outputs/x/data/train.jsonl --samples 128 --check outputs/x/data/validation.jsonl --to outputs/x/int8
+
+`int8-dynamic` stores weights as integers and finds the range of activations while it runs; `int8-static` fixes that
+range with calibration rows (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
+Written are export/ and metrics.json: bytes before and after, the largest difference, and for classifiers the accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runners import cli
+from runners.exporting import folder as folders
+from runners.exporting import pictures
+from runners.exporting.folder import INPUT, Exported
+from runners.exporting.pictures import Tensor
+from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import write_json
+
+CHUNK = 16  # rows at once
+FILE = "model.onnx"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line. Errors: RecipeError R0591, R0593, R0596."""
+    options = _parse(argv)
+    exported = folders.read(options.export)
+    if "onnx" not in exported.files:
+        help = "add `onnx` to the `formats` of the `export` stage"
+        raise RecipeError([Diagnostic("R0596", f"{options.export} holds no ONNX file to quantise", help)])
+    before = options.export / exported.files["onnx"]
+    target = options.to / "export"
+    target.mkdir(parents=True, exist_ok=True)
+    calibration = _images(options.calibration, options.samples, exported) if options.calibration else None
+    quantize(before, target / FILE, calibration)
+    folders.write(replace(exported, files={"onnx": FILE}), target)
+    metrics: dict[str, float] = {"bytes_before": _size(before), "bytes_after": _size(target / FILE)}
+    if options.check:
+        metrics |= compare(before, target / FILE, options.check, exported)
+    write_json(options.to / "metrics.json", metrics)
+    print(", ".join(f"{name} {value:.6g}" for name, value in metrics.items()))
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m runners.quantize", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--export", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--method", choices=("int8-dynamic", "int8-static"), required=True)
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="rows, for int8-static")
+    parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--check", type=Path, metavar="FILE", help="rows to compare on")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR")
+    options = parser.parse_args(argv)
+    if (options.method == "int8-static") != (options.calibration is not None):
+        parser.error("`--calibration` is for `int8-static`, which needs it")
+    return options
+
+
+def quantize(before: Path, after: Path, calibration: Tensor | None) -> None:
+    """Write the file with integers: dynamic ranges without calibration pictures [N, 3, H, W], else static ones."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(before), str(prepared), skip_symbolic_shape=True)
+        if calibration is None:
+            quantize_dynamic(str(prepared), str(after), weight_type=QuantType.QInt8)
+        else:
+            quantize_static(
+                str(prepared), str(after), _reader(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            )  # fmt: skip
+
+
+def _reader(images: Tensor) -> Any:
+    """The pictures one by one, as onnxruntime asks for them."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rest = iter(images)
+
+        def get_next(self) -> dict[str, Tensor] | None:
+            image = next(self.rest, None)
+            return None if image is None else {INPUT: image[None]}
+
+    return Reader()
+
+
+def _images(data: Path, count: int | None, exported: Exported) -> Tensor:
+    rows = pictures.read_rows(data, count)
+    return pictures.tensors(list(pictures.fitted(rows, data, exported.looks)), exported.looks)
+
+
+def _size(file: Path) -> int:
+    """Bytes of an ONNX file, with those of the weights beside it."""
+    return sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*"))
+
+
+def compare(before: Path, after: Path, data: Path, exported: Exported) -> dict[str, float]:
+    """What the same rows give before and after."""
+    rows = pictures.read_rows(data, None)
+    images = pictures.tensors(list(pictures.fitted(rows, data, exported.looks)), exported.looks)
+    old, new = (_answers(folders.onnx(file), images) for file in (before, after))
+    found: dict[str, float] = {"rows": len(rows), "max_difference": float(f"{np.abs(old - new).max():.3g}")}
+    if exported.output == "logits":
+        found["same_class"] = round(float(np.mean(old.argmax(-1) == new.argmax(-1))), 6)
+        wanted = pictures.labels(rows, exported.classes)
+        if wanted is not None:
+            found["accuracy_before"] = round(pictures.accuracy(old, wanted), 6)
+            found["accuracy_after"] = round(pictures.accuracy(new, wanted), 6)
+    return found
+
+
+def _answers(run: folders.Runnable, images: Tensor) -> Tensor:
+    return np.concatenate([run(images[begin : begin + CHUNK]) for begin in range(0, len(images), CHUNK)])
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,9 +1,0 @@
-#!/usr/bin/env bash
-# okvqa · data · prepare. Written by `recipe compile recipes/okvqa.yaml`; edit the recipe, not this file.
-# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/okvqa/data.sh
-set -euo pipefail
-: "${RECIPE_OUT:?name a folder for what this stage writes}"
-
-python -m runners.prepare \
-  --config pipelines/okvqa/data.prepare.json \
-  --to "$RECIPE_OUT/result"
