@@ -36,7 +36,7 @@ class Predict(Stage):
 
     kind: Literal["predict"]
     model: Reference
-    """A name in `models`, or a stage that hands over a model or an adapter."""
+    """A name in `models`, or a stage that hands over a model, an adapter or a student."""
     data: Reference
     """`STAGE.SPLIT` of a `prepare` stage."""
     batch: Positive = 1
@@ -61,7 +61,7 @@ class Predict(Stage):
     @property
     def uses(self) -> tuple[Use, ...]:
         return (
-            Use("model", ("model",), self.model, ("models", "model", "adapter")),
+            Use("model", ("model",), self.model, ("models", "model", "adapter", "student")),
             Use("data", ("data",), self.data, ("rows",)),
         )
 
