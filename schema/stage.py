@@ -32,6 +32,11 @@ class Use:
         return self.target.partition(".")[0]
 
     @property
+    def names_stage(self) -> bool:
+        """Whether a stage may be meant; a data set may have the name of a stage."""
+        return "datasets" not in self.accepts
+
+    @property
     def split(self) -> str | None:
         """The split of prepared rows that is meant."""
         return self.target.partition(".")[2] or None
