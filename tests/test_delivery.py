@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from compiler.backends.delivery import trtexec
+from compiler.validation import findings
 from runners import benchmark, quantize, tensorrt
 from runners.exporting import folder as folders
 from runners.exporting import pictures
@@ -83,7 +84,7 @@ def test_a_folder_without_an_export_is_refused(tmp_path):
 
 @pytest.mark.parametrize("method", ["int8-dynamic", "int8-static"])
 def test_integers_keep_the_classes_and_say_what_they_cost(method, export, rows, tmp_path):
-    calibrated = ["--calibration", str(rows), "--samples", "8"] if method == "int8-static" else []
+    calibrated = ["--calibration", str(rows), "--samples", "20"] if method == "int8-static" else []
     argv = ["--export", str(export), "--method", method, "--check", str(rows), "--to", str(tmp_path / "out")]
     assert quantize.main([*argv, *calibrated]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
@@ -223,8 +224,7 @@ def test_a_trtexec_that_fails_fails_the_stage(tmp_path, monkeypatch):
 
 def codes(tmp_path, model, stage):
     recipes = project(tmp_path, chat=CHAT.replace("MODEL", model).replace("STAGE", stage))
-    [plan] = plans(recipes / "chat.yaml").values()
-    return [diagnostic.code for diagnostic in plan.diagnostics]
+    return [diagnostic.code for diagnostic in findings(recipes / "chat.yaml", {})]
 
 
 @pytest.mark.parametrize(

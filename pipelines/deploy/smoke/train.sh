@@ -35,7 +35,7 @@ export RECIPE_PLAN=pipelines/deploy/smoke/train.json
   --adam_epsilon 1e-08 \
   --max_grad_norm 1.0 \
   --num_train_epochs 3.0 \
-  --max_steps 60 \
+  --max_steps 45 \
   --per_device_train_batch_size 32 \
   --per_device_eval_batch_size 1 \
   --gradient_checkpointing false \
