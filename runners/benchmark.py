@@ -164,13 +164,8 @@ def measure(batch: Batch, size: int, warmup: int, repeats: int, gpu: bool = Fals
     total = sum(seconds)
     p50, p95 = (float(value) * 1000 for value in np.percentile(seconds, (50, 95)))
     each_second = round(tokens / total, DIGITS) if tokens else None
-<<<<<<< HEAD
-    speed, p50, p95, memory = (round(value, DIGITS) for value in (size * repeats / total, p50, p95, peak(gpu) / MIB))
-    return Measured(speed, p50, p95, memory, each_second)
-=======
     memory = round(peak(gpu) / MIB, DIGITS)
     return Measured(round(size * repeats / total, DIGITS), round(p50, DIGITS), round(p95, DIGITS), memory, each_second)
->>>>>>> export
 
 
 def forget_peak(gpu: bool) -> None:

@@ -5,6 +5,7 @@ import threading
 import venv
 from pathlib import Path
 
+import exec_project
 import pytest
 from compiling import ROOT
 
@@ -169,3 +170,25 @@ def test_versions_are_asked_in_the_environment_that_runs(made):
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: one\nVersion: 1.0\n")
     assert compiled.other_versions(stage.identity["toolchain"], stage.environment) == ()
+
+
+TELLS = """\
+mkdir -p "$RECIPE_OUT/result/model"
+python -c 'import schema, sys; print(sys.prefix)' > "$RECIPE_OUT/result/model/prefix"
+echo 1 > "$RECIPE_OUT/result/metrics.json"
+"""
+
+
+def test_a_stage_starts_in_the_environment_that_uv_makes_for_it(tmp_path):
+    """With the real uv, and a lock that holds no package."""
+    lock = tmp_path / "project" / "toolchains" / "empty.txt"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("# no package\n")
+    named = {"name": "empty", "sha256": of_file(lock)}
+    project = exec_project.make(tmp_path, script="set -eu\n" + TELLS, toolchain=named)
+    first = project.run()
+    assert first.returncode == 0, first.stderr
+    folder = compiled.environment_of(project.root, "empty", named["sha256"])
+    assert (project.out / "model" / "prefix").read_text().strip() == str(folder)
+    assert "making the environment of the toolchain empty" in first.stderr
+    assert "making the environment" not in project.run("--force").stderr

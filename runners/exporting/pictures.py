@@ -68,12 +68,8 @@ def _resized(picture: Image.Image, width: int, height: int, looks: Looks) -> Ima
 def tensors(pictures: Sequence[Image.Image], looks: Looks) -> Tensor:
     """[B, 3, H, W] of pictures that have the export's size already."""
     pixels = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures]) / np.float32(255)
-<<<<<<< HEAD
-    scaled = (pixels - np.array(looks.mean, np.float32)) / np.array(looks.std, np.float32)
-=======
     mean, std = (np.asarray(values, dtype=np.float32) for values in (looks.mean, looks.std))
     scaled = (pixels - mean) / std
->>>>>>> export
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
