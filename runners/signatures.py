@@ -34,9 +34,10 @@ DIFF_LINES = 80
 PACKAGES = (
     *("ms-swift", "trl", "transformers", "peft", "accelerate", "deepspeed", "torch", "torchvision"),
     *("qwen-vl-utils", "tokenizers", "safetensors", "datasets", "numpy", "pillow", "scikit-learn", "pyarrow"),
+    *("onnx", "onnxruntime", "onnxscript", "pycocotools", "segmentation-models-pytorch", "timm", "torchmetrics"),
 )
 """The packages whose version can change a result."""
-FURTHER = ("timm", "vllm", "xformers")
+FURTHER = ("vllm", "xformers")
 """The same of toolchains beside the default one."""
 ENGINES: dict[str, tuple[str, ...]] = {
     DEFAULT: ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),

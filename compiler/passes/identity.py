@@ -67,6 +67,10 @@ ANSWER_PACKAGES = (
     "torchvision",
     "transformers",
 )
+STUDENT_PACKAGES = (
+    *("numpy", "pillow", "safetensors", "scikit-learn", "segmentation-models-pytorch"),
+    *("timm", "torch", "torchmetrics", "torchvision"),
+)
 EXPORT_PACKAGES = (*ENGINE_PACKAGES, "onnx", "onnxruntime", "onnxscript")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
@@ -83,13 +87,13 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.trl_sft": TRL_PACKAGES,
     "runners.trl_grpo": TRL_PACKAGES,
     "runners.trl_dpo": TRL_PACKAGES,
-    "runners.distill.train": (*ANSWER_PACKAGES, "scikit-learn"),
+    "runners.distill.train": (*STUDENT_PACKAGES, "accelerate", "peft", "tokenizers", "transformers"),
     "runners.export": EXPORT_PACKAGES,
     "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
     "runners.ask": (),
     "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
-    "runners.distill.score": ("numpy", "torch"),
-    "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
+    "runners.distill.score": ("numpy", "pycocotools", "torch", "torchmetrics"),
+    "runners.distill.answer": STUDENT_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 
