@@ -30,7 +30,7 @@ lint: .venv/dev ## style, types and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck pipelines/exec.sh .ci/run
+	$(BIN)/shellcheck pipelines/exec.sh toolchains/lock.sh .ci/run
 
 format: .venv/dev ## bring the code into its form
 	$(BIN)/ruff check --quiet --fix .
@@ -45,6 +45,7 @@ lock: $(UV) ## resolve the requirements anew
 		$(UV) pip compile pyproject.toml $$options $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$name.txt; \
 	done
+	@toolchains/lock.sh $(UPGRADE)
 
 signatures: .venv/dev ## record anew what the installed engines accept
 	$(BIN)/python -m runners.signatures

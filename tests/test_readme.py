@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+ASKS = "needs a model; test_predict_real.py"
 SLOW = {
     "make quickstart": "test_smoke.py",
     "make test": "this run",
@@ -23,6 +24,12 @@ SLOW = {
     "recipe fetch recipes/animals-lora.yaml": "a download; test_lock_hub.py with hubs on loopback",
     "recipe diff": "needs the history of a repository; test_diff.py",
     "recipe run recipes/animals-lora.yaml": "needs a GPU; its smoke variant runs the same stages",
+    "recipe doctor recipes/okvqa.yaml": "ends with 1 where something is missing; test_doctor.py",
+    "recipe compare recipes/okvqa.yaml": "needs results; test_compare.py",
+    'python -m runners.predict --model MODEL --image cat.jpg --question "What is it?" --beams 4 --returned 4': ASKS,
+    "python -m runners.predict --model MODEL --chat messages.json": ASKS,
+    "python -m runners.predict.folder holiday/ --model outputs/animals-lora/train "
+    '--prompt "What animal is it?" --to outputs/holiday': "needs that model; test_predict_folder_real.py",
 }
 """Commands that are not run here → where they are."""
 
