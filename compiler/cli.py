@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "store": "runners.commands.store",
     "scores": "runners.commands.scores",
     "compare": "runners.commands.compare",
+    "doctor": "runners.commands.doctor",
 }
 """Verb → the module that has a function of that name, with `_` behind it where Python keeps the word for itself."""
 

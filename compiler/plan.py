@@ -14,6 +14,7 @@ from schema.load import Instance
 from schema.lock import Lock, Locked
 from schema.models import ModelSpec
 from schema.stage import Stage
+from schema.toolchain import DEFAULT
 
 Json = Any
 
@@ -73,8 +74,8 @@ class Command:
 
     program: tuple[str, ...]
     options: Mapping[str, Value]
-    signature: tuple[str, str] | None = None
-    """Engine and command of the recorded signature that the options are checked against."""
+    signature: tuple[str, str] | tuple[str, str, str] | None = None
+    """Engine and command of the recorded signature that the options are checked against, and its toolchain."""
     passed: Mapping[str, Json] = field(default_factory=dict)
     """Options that the recipe passes through under `engine.args`, as they are written there."""
     watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -173,6 +174,7 @@ class StagePlan:
     out: str
     inputs: tuple[Input, ...] = ()
     model: ResolvedModel | None = None
+    toolchain: str = DEFAULT
     batch: BatchArithmetic | None = None
     launch: Launch = field(default_factory=lambda: Launch(()))
     outputs: tuple[Output, ...] = ()

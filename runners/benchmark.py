@@ -98,8 +98,15 @@ def _subjects(options: argparse.Namespace) -> Iterator[tuple[str, Batch, bool]]:
             import torch
 
             torch.set_num_threads(options.threads)
-        run = folders.runnable(options.export, name, options.threads)
-        yield name, lambda size, run=run: len(run(_many(images, size))) * 0, False  # type: ignore[misc]
+        yield name, _answering(folders.runnable(options.export, name, options.threads), images), False
+
+
+def _answering(run: folders.Runnable, images: pictures.Tensor) -> Batch:
+    def batch(size: int) -> int:
+        run(_many(images, size))
+        return 0  # it writes no text
+
+    return batch
 
 
 def _many(images: pictures.Tensor, size: int) -> pictures.Tensor:
@@ -157,8 +164,8 @@ def measure(batch: Batch, size: int, warmup: int, repeats: int, gpu: bool = Fals
     total = sum(seconds)
     p50, p95 = (float(value) * 1000 for value in np.percentile(seconds, (50, 95)))
     each_second = round(tokens / total, DIGITS) if tokens else None
-    rounded = (round(value, DIGITS) for value in (size * repeats / total, p50, p95, peak(gpu) / MIB))
-    return Measured(*rounded, each_second)
+    memory = round(peak(gpu) / MIB, DIGITS)
+    return Measured(round(size * repeats / total, DIGITS), round(p50, DIGITS), round(p95, DIGITS), memory, each_second)
 
 
 def forget_peak(gpu: bool) -> None:

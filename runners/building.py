@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runners import processes
@@ -57,14 +58,20 @@ def _end(mark: str) -> None:
 
 def _run(root: Path, command: tuple[str, ...], mark: str, log: Path, tick: Tick) -> int:
     """Run one of our modules to its end, what it says in the log: its exit code."""
-    log.parent.mkdir(parents=True, exist_ok=True)
     package = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, processes.MARK: mark}
+    return to_end((sys.executable, "-P", "-m", *command), root, environment, log, tick)
+
+
+def to_end(command: Sequence[str], root: Path, environment: Mapping[str, str], log: Path, tick: Tick) -> int:
+    """Run a program that ends with this process, what it says in the log: its exit code. `tick` is called meanwhile."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            (sys.executable, "-P", "-m", *command),
+            command,
             cwd=root,
-            env={**os.environ, "PYTHONPATH": path, processes.MARK: mark},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -25,7 +25,7 @@ SETTINGS = (
     "packing", "torch_dtype", "bf16", "fp16", "attn_impl", "gradient_checkpointing", "quant_bits", "seed", "data_seed",
 )  # fmt: skip
 """Options of a training that a card has, in this order."""
-AVERAGES = ("macro", "micro", "weighted")
+AVERAGES = ("macro", "micro", "weighted", "samples")
 COUNTS = ("rows", "unparsed")
 
 

@@ -19,6 +19,10 @@ from schema.files import read_json
 
 FORMAT_VERSION = 1
 CODE = Path(__file__).resolve().parent.parent
+PYTHON = "3.11"
+"""The Python that the toolchains are locked for."""
+SHORT = 12
+"""Digits of a digest in the name of a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,14 @@ class Stage:
     """Role of an input → the sha256 that the lock gives for it."""
     reports: Mapping[str, str] | None = None
     """`url` and `task` of the service that is told how the stage goes."""
+    toolchain: Mapping[str, str] | None = None
+    """`name` and the `sha256` of what locks it; None for the packages of this installation."""
+
+    @property
+    def environment(self) -> Path | None:
+        """The folder of the environment that it runs in, where that is not this installation."""
+        named = self.toolchain
+        return environment_of(self.root, named["name"], named["sha256"]) if named else None
 
     @property
     def own(self) -> str:
@@ -92,7 +104,13 @@ def _stage(root: Path, folder: Path, name: str, manifest: dict[str, Any], identi
         intent=manifest.get("intent"),
         pins=dict(stage.get("pins", {})),
         reports=stage.get("reports"),
+        toolchain=stage.get("toolchain"),
     )
+
+
+def environment_of(root: Path, toolchain: str, sha256: str) -> Path:
+    """The folder of a toolchain's environment: another lock is another folder."""
+    return root / ".recipe" / "toolchains" / f"{toolchain}-{sha256[:SHORT]}"
 
 
 def _root(folder: Path, target: Path) -> Path:
@@ -180,9 +198,9 @@ class OtherVersion:
         return f"{self.package}: wanted {self.wanted}, installed {self.installed or 'not at all'}"
 
 
-def other_versions(toolchain: Mapping[str, str]) -> tuple[OtherVersion, ...]:
+def other_versions(toolchain: Mapping[str, str], environment: Path | None = None) -> tuple[OtherVersion, ...]:
     """Packages whose installed version differs; local parts, such as the `+cu128` of torch, do not count."""
-    pairs = ((name, wanted, installed(name)) for name, wanted in toolchain.items())
+    pairs = ((name, wanted, installed(name, environment)) for name, wanted in toolchain.items())
     return tuple(OtherVersion(*p) for p in pairs if p[2] is None or not _same(p[0], p[1], p[2]))
 
 
@@ -192,10 +210,21 @@ def _same(package: str, wanted: str, found: str) -> bool:
     return wanted.partition("+")[0] == found.partition("+")[0]
 
 
-def installed(package: str) -> str | None:
-    """The installed version of a distribution, or of Python; None when it is not installed."""
+def packages_of(environment: Path) -> Path:
+    """Where the packages of a toolchain's environment lie."""
+    return environment / "lib" / f"python{PYTHON}" / "site-packages"
+
+
+def installed(package: str, environment: Path | None = None) -> str | None:
+    """The installed version of a distribution, or of Python; None when it is not installed.
+
+    `environment` is the folder of another one than this program runs in.
+    """
     if package == "python":
         return platform.python_version()
+    if environment is not None:
+        found = importlib.metadata.distributions(name=package, path=[str(packages_of(environment))])
+        return next((distribution.version for distribution in found), None)
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -204,7 +233,7 @@ def installed(package: str) -> str | None:
 
 def check_toolchain(stage: Stage, allow_other_versions: bool) -> tuple[OtherVersion, ...]:
     """The differences, when the machine file allows them. Errors: RecipeError that names each."""
-    others = other_versions(stage.identity.get("toolchain", {}))
+    others = other_versions(stage.identity.get("toolchain", {}), stage.environment)
     if others and not allow_other_versions:
         listed = "; ".join(map(str, others))
         help = "install what this project locks (`make setup`), or compile again for the versions installed here, "

@@ -22,6 +22,7 @@ from runners import (
     records,
     reports,
     supervise,
+    toolchains,
     trainer,
     work,
 )
@@ -69,6 +70,7 @@ def run(stage: Stage, force: bool, control: Control) -> None:
     compiled.check_files(stage)
     compiled.check_code(stage)
     here = load_machine(stage.root)
+    toolchains.ensure(stage, control.check)
     others = other_versions(stage, here)
     machine.link_data(stage.root, here)
     folder = stage.root / ".recipe" / "checkpoints" / stage.key
@@ -159,7 +161,7 @@ def launch(
     """
     resume = _resume(stage, folder)
     resumed_from = work.resumes(folder, checkpoints.step_of(resume) if resume else None)
-    environment = machine.environment(here, stage.identity) | {
+    environment = toolchains.activated(stage, machine.environment(here, stage.identity)) | {
         "RECIPE_OUT": str(folder.relative_to(stage.root)),
         "RECIPE_RESUME": str(resume.relative_to(stage.root)) if resume else "",
         TRAINED: "1" if resume and checkpoints.is_final(resume) else "",

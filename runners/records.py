@@ -94,7 +94,7 @@ def _machine(threads: int) -> dict[str, Any]:
 
 
 def _packages(stage: Stage) -> dict[str, str | None]:
-    return {name: installed(name) for name in stage.identity.get("toolchain", {})}
+    return {name: installed(name, stage.environment) for name in stage.identity.get("toolchain", {})}
 
 
 def _cpu() -> str:

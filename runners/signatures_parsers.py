@@ -12,7 +12,8 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Union
 
@@ -26,8 +27,21 @@ _FUNCTIONS = {
     "str_to_bool": "on_off",  # accelerate: the same, and on and off
     "comma_separated_list": "comma_list",
     "launch_command_parser.<locals>.<lambda>": "on_off_list",
+    "human_readable_int": "str",  # vLLM: 4096, or 4k
+    "human_readable_int_or_auto": "str",
+    "loads": "json",
+    "union_dict_and_str": "json",
+    "_compute_kwargs.<locals>.parse_dataclass": "json",
 }
 """Conversion functions of the parsers by their qualified name → our name of the type."""
+
+
+_WRAPPERS = {
+    "_accept_none.<locals>.parse": "inner",  # TRL 1: none and null are no value
+    "optional_type.<locals>._optional_type": "return_type",  # vLLM: the same
+    "parse_type.<locals>._parse_type": "return_type",
+}
+"""Conversion functions around another one → the variable that holds it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +54,16 @@ class Parser:
     sources: tuple[type, ...] = ()
 
 
-def parsers() -> dict[EngineCommand, Parser]:
-    """(distribution, command) → parser. Imports the engines, about 10 s of processor time."""
+def parsers(distributions: Iterable[str]) -> dict[EngineCommand, Parser]:
+    """(distribution, command) → parser, of those distributions. Imports the engines, about 10 s of processor time."""
+    return {
+        (engine, command): parser
+        for engine in distributions
+        for command, parser in (_ENGINES[engine]() if engine in _ENGINES else {}).items()
+    }
+
+
+def _swift() -> dict[str, Parser]:
     from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
 
     swift = {
@@ -51,15 +73,25 @@ def parsers() -> dict[EngineCommand, Parser]:
         "rlhf": RLHFArguments,
         "deploy": DeployArguments,
     }
+    return {name: _of_dataclass(("swift", name), source) for name, source in swift.items()}
+
+
+def _trainers() -> dict[str, Parser]:
     return {
-        **{("ms-swift", name): _of_dataclass(("swift", name), source) for name, source in swift.items()},
-        ("torch", "torchrun"): Parser(("torchrun",), _torchrun(), ("torch",)),
-        ("deepspeed", "deepspeed"): Parser(("deepspeed",), _deepspeed(), ("deepspeed",)),
-        ("accelerate", "launch"): Parser(("accelerate", "launch"), _accelerate(), ("accelerate",)),
-        ("trl", "sft"): _trl("runners.trl_sft", trl_arguments.sft_sources()),
-        ("trl", "dpo"): _trl("runners.trl_dpo", trl_arguments.dpo_sources()),
-        ("trl", "grpo"): _trl("runners.trl_grpo", trl_arguments.grpo_sources()),
+        "sft": _trl("runners.trl_sft", trl_arguments.sft_sources()),
+        "dpo": _trl("runners.trl_dpo", trl_arguments.dpo_sources()),
+        "grpo": _trl("runners.trl_grpo", trl_arguments.grpo_sources()),
     }
+
+
+def _server() -> dict[str, Parser]:
+    """`vllm serve`, as its program builds it on a machine with an NVIDIA GPU: defaults depend on the kind of device."""
+    current = import_module("vllm.platforms").current_platform  # vLLM is in no environment that checks types
+    if not current.device_type:
+        current.device_type = "cuda"
+    parser = import_module("vllm.utils.argparse_utils").FlexibleArgumentParser()
+    make = import_module("vllm.entrypoints.openai.cli_args").make_arg_parser
+    return {"serve": Parser(("vllm", "serve"), make(parser), ("vllm",))}
 
 
 def _of_dataclass(program: tuple[str, ...], source: type) -> Parser:
@@ -85,6 +117,17 @@ def _accelerate() -> argparse.ArgumentParser:
     from accelerate.commands.launch import launch_command_parser
 
     return launch_command_parser()  # type: ignore[no-any-return]
+
+
+_ENGINES: dict[str, Callable[[], dict[str, Parser]]] = {
+    "ms-swift": _swift,
+    "torch": lambda: {"torchrun": Parser(("torchrun",), _torchrun(), ("torch",))},
+    "deepspeed": lambda: {"deepspeed": Parser(("deepspeed",), _deepspeed(), ("deepspeed",))},
+    "accelerate": lambda: {"launch": Parser(("accelerate", "launch"), _accelerate(), ("accelerate",))},
+    "trl": _trainers,
+    "vllm": _server,
+}
+"""Distribution → its commands, each with its parser."""
 
 
 class _Caught(Exception):
@@ -143,7 +186,7 @@ def _taken(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 def _option(action: argparse.Action, hint: Any, owner: str | None) -> dict[str, Any]:
     kind = _kind(action, hint)
     entry: dict[str, Any] = {"flags": list(action.option_strings), "type": kind, "default": _plain(action.default)}
-    choices = action.choices if action.choices is not None else _members(action.type)
+    choices = action.choices if action.choices is not None else _members(_inner(action.type))
     if choices is not None:
         entry["choices"] = [_plain(choice) for choice in choices]
     if action.nargs is not None:
@@ -164,7 +207,7 @@ def _kind(action: argparse.Action, hint: Any) -> str:
 
 
 def _kind_of_function(action: argparse.Action) -> str:
-    function: Any = action.type
+    function = _inner(action.type)
     if action.nargs == 0:
         return "flag"
     if action.choices is not None or _members(function) is not None:
@@ -180,6 +223,13 @@ def _kind_of_function(action: argparse.Action) -> str:
     if function is dict or typing.get_origin(function) is dict or dataclasses.is_dataclass(function):
         return "unsupported"  # no text on a command line becomes such a value
     return _named(function, action)
+
+
+def _inner(function: Any) -> Any:
+    """The conversion function below those that only let an option be without a value."""
+    name = getattr(function, "__qualname__", "")
+    held = next((variable for wrapper, variable in _WRAPPERS.items() if name.endswith(wrapper)), None)
+    return _inner(inspect.getclosurevars(function).nonlocals[held]) if held else function
 
 
 def _named(function: Callable[[str], Any], action: argparse.Action) -> str:
@@ -215,6 +265,12 @@ def _plain(value: Any) -> Any:
         return _plain(value.value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_plain, value))
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return None  # an engine's own object, which no text on a command line is
     if isinstance(value, Path):
         return _plain(str(value))
     if value is not None and not isinstance(value, (str, int, float, bool)):

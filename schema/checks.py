@@ -59,6 +59,7 @@ from schema.stages import (
     Quantize,
     Stage,
 )
+from schema.toolchain import NAMES
 from schema.training import SupervisedStage, TrainingStage
 from schema.tuner import LoraTuner
 
@@ -190,9 +191,10 @@ def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
             asked.append((context.recipe.models[model].attention, ("models", model, "attention")))
         for choice, path in asked:
             package = PACKAGES.get(choice or "")
-            if package is not None and package not in toolchain():
+            if package is not None and package not in toolchain(context.recipe.toolchain_of(name)):
                 message = f"`{choice}` needs the package `{package}`, which the toolchain does not hold"
-                help = f"install `{package}` into the environment that runs this recipe"
+                held = next((f", or write `toolchain: {t}`" for t in NAMES if package in toolchain(t)), "")
+                help = f"install `{package}` into the environment that runs this recipe{held}"
                 yield Diagnostic("R0314", message, help, (context.at(*path),), "warning")
 
 

@@ -9,8 +9,10 @@ from schema.context import Context
 from schema.datasets import KINDS
 from schema.datasets.databases import Queried, Sql
 from schema.diagnostics import Diagnostic
-from schema.stages import Distill, Prepare
+from schema.stages import Distill, Evaluate, Predict, Prepare
 
+FOUND = {"detection": "map50 and map50_95", "segmentation": "miou and dice"}
+"""Task of a student whose predictions have scores of their own → these."""
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _WRITES = re.compile(r"\b(insert|update|delete|drop|create|alter|attach|replace|truncate|merge|grant|pragma)\b", re.I)
 _PASSWORD = re.compile(r"^[^:/@]+://[^/@]*:[^/@]*@")
@@ -79,4 +81,17 @@ def extras_are_known(context: Context) -> Iterator[Diagnostic]:
                 yield Diagnostic("R0453", message, "remove it, or write `family: lstm`", (place,))
 
 
-RULES = (kinds_fit_tasks, queries_only_read, urls_tell_no_secret, extras_are_known)
+def found_things_have_their_scores(context: Context) -> Iterator[Diagnostic]:
+    """R0454: what is found in pictures is scored by its place, and not by classes of rows."""
+    for name, stage in context.recipe.stages.items():
+        if not isinstance(stage, Evaluate) or "metrics" not in stage.model_fields_set:
+            continue
+        predicting = context.recipe.stages[stage.predictions]
+        student = context.recipe.student(predicting.model) if isinstance(predicting, Predict) else None
+        if student is not None and student.learns in FOUND:
+            message = f"`metrics` are of rows with a class, and {student.learns} has {FOUND[student.learns]}"
+            help = "remove `metrics`: these are always measured"
+            yield Diagnostic("R0454", message, help, (context.at("stages", name, "metrics"),))
+
+
+RULES = (kinds_fit_tasks, queries_only_read, urls_tell_no_secret, extras_are_known, found_things_have_their_scores)

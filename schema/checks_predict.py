@@ -19,9 +19,9 @@ def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
 
 def _impossible(stage: Predict, classifies: bool) -> Iterator[tuple[str, str, str, str]]:
     """Code, field, what is wrong with it, and what to write."""
-    engine, beams, returned = stage.engine.name, stage.beams or 1, stage.returned or 1
+    engine, beams, returned = stage.engine.name, stage.beams, stage.returned
     for field in ("beams", "returned", "length_penalty"):
-        if getattr(stage, field) is not None and engine != "transformers":
+        if getattr(stage, field) != 1 and engine != "transformers":
             message = f"`engine: {engine}` gives one answer, without beams"
             yield "R0360", field, message, f"write `engine: transformers`, or leave `{field}` out"
     if engine == "transformers" and stage.temperature == 0 and returned > beams:

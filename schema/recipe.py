@@ -9,6 +9,7 @@ from schema.datasets import Dataset
 from schema.hardware import Hardware
 from schema.models import ModelSpec
 from schema.stages import AnyStage, Classify, Distill, Embed, Merge
+from schema.toolchain import DEFAULT, Toolchain
 
 VERSION = 1
 OLDEST = 0
@@ -28,6 +29,8 @@ class Recipe(Model):
     """Seed of splits, initialisation, order and sampling."""
     extends: Annotated[tuple[str, ...], Field()] = ()
     """Files that this one builds on, relative to it. Maps merge, lists replace."""
+    toolchain: Toolchain | None = None
+    """The packages that its stages run in: `default` when absent. `toolchains/NAME.txt` locks them."""
     models: dict[Name, ModelSpec] = {}
     datasets: dict[Name, Dataset] = {}
     hardware: Hardware = default(Hardware)
@@ -44,6 +47,10 @@ class Recipe(Model):
             if use.role in ("model", "adapter", "teacher"):
                 return use.name if use.name in self.models else self.base_model(use.name)
         return None
+
+    def toolchain_of(self, stage: str) -> str:
+        """The toolchain that a stage runs in."""
+        return self.stages[stage].toolchain or self.toolchain or DEFAULT
 
     def classifier(self, name: str) -> Classify | None:
         """The stage that a model or adapter of this name has its classes from; None where it writes text."""

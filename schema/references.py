@@ -61,7 +61,10 @@ def references_fit(context: Context) -> Iterator[Diagnostic]:
 def no_cycles(context: Context) -> Iterator[Diagnostic]:
     """R0205: stages depend on each other in one direction."""
     stages = context.recipe.stages
-    graph = {name: [use.name for use in stage.uses if use.name in stages] for name, stage in stages.items()}
+    graph = {
+        name: [use.name for use in stage.uses if use.name in stages and use.names_stage]
+        for name, stage in stages.items()
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schema.base import Model
+from schema.toolchain import Toolchain
 
 Product = Literal[
     "rows", "model", "adapter", "student", "export", "predictions", "embeddings", "scores", "reply", "timings", "report"
@@ -31,6 +32,11 @@ class Use:
         return self.target.partition(".")[0]
 
     @property
+    def names_stage(self) -> bool:
+        """Whether a stage may be meant; a data set may have the name of a stage."""
+        return "datasets" not in self.accepts
+
+    @property
     def split(self) -> str | None:
         """The split of prepared rows that is meant."""
         return self.target.partition(".")[2] or None
@@ -50,6 +56,8 @@ class Stage(Model):
 
     description: str = ""
     """A line for readers."""
+    toolchain: Toolchain | None = None
+    """The packages that it runs in; those of the recipe when absent."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

@@ -54,7 +54,9 @@ def files(path):
 
 
 def launched(argv):
-    """A command line, or two: what a launcher reads itself, and the Python program that it starts."""
+    """A command line, or two: what a launcher reads itself, and the program that it starts."""
+    if "runners.ask" in argv:
+        return [argv[argv.index("--start") + 1 :]]
     if argv[:2] != ["accelerate", "launch"]:
         return [argv]
     place = argv.index("-m")

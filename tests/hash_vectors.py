@@ -36,7 +36,7 @@ def injected():
     identity = sys.modules["compiler.passes.identity"]
     code = mock.patch.object(identity, "digests", lambda modules: {module: _fixed(module) for module in modules})
     maker = mock.patch.object(pins, "maker", lambda: _fixed(pins.MAKER))
-    with code, maker, mock.patch.object(identity, "packages", lambda *names: dict.fromkeys(names, "1.0")):
+    with code, maker, mock.patch.object(identity, "packages", lambda *names, within: dict.fromkeys(names, "1.0")):
         yield
 
 

@@ -120,6 +120,12 @@ def test_models_are_asked_for_what_they_give(tmp_path):
     assert found(tmp_path, {"train": TAGGER, "vectors": asked}) == ["R0374"]
 
 
+def test_a_data_set_may_have_the_name_of_the_stage_that_prepares_it(tmp_path):
+    recipe = document({"rows": {"kind": "prepare", "dataset": "rows"}})
+    (plan,) = plans(project(tmp_path, small=quoted(recipe)) / "small.yaml").values()
+    assert plan.stage("rows").inputs[0].path == "rows.jsonl"
+
+
 def test_retrieval_looks_for_texts_of_rows(tmp_path):
     vectors = {"kind": "features", "model": "base", "data": "pairs.validation"}
     found_ = {"kind": "retrieve", "embeddings": "vectors"}

@@ -68,7 +68,7 @@ def test_code_and_toolchain_name_themselves(tmp_path, before):
     identity = sys.modules["compiler.passes.identity"]
     with mock.patch.object(identity, "digests", lambda modules: dict.fromkeys(modules, "0")):
         other_code = compiled(tmp_path / "code", quoted(PLAIN))
-    with mock.patch.object(identity, "packages", lambda *names: dict.fromkeys(names, "0")):
+    with mock.patch.object(identity, "packages", lambda *names, within: dict.fromkeys(names, "0")):
         other_tools = compiled(tmp_path / "tools", quoted(PLAIN))
     for other, part in ((other_code, "code"), (other_tools, "toolchain")):
         assert differing(before, other) == {"data": {part}, "train": {part, "inputs"}, "answers": {part, "inputs"}}

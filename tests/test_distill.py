@@ -6,6 +6,8 @@ import pytest
 from compiling import plans, project, recipe
 
 from compiler.validation import findings
+from runners.distill import collect
+from schema.diagnostics import RecipeError
 from schema.students import FAMILIES, TEACHERS
 
 TEACHER = "{id: Qwen/Qwen2.5-VL-7B-Instruct}"
@@ -224,3 +226,32 @@ def test_a_teacher_whose_width_is_known_may_go_without_a_projection(tmp_path):
 
 def test_the_configuration_holds_no_place(tmp_path):
     assert str(tmp_path) not in json.dumps(config(tmp_path, TAUGHT))
+
+
+# Which checkpoint is handed over
+
+
+def checkpoint(folder, step, best=None):
+    path = folder / f"checkpoint-{step}"
+    path.mkdir()
+    state = {"global_step": step, "best_global_step": best, "log_history": [{"step": step, "loss": 1.0}]}
+    (path / "trainer_state.json").write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize(("select", "step"), [("last", 30), ("best", 20)])
+def test_the_last_or_the_best_checkpoint_is_taken(tmp_path, select, step):
+    for number, best in ((9, None), (20, 9), (30, 20)):
+        checkpoint(tmp_path, number, best)
+    path, chosen, history = collect.chosen(tmp_path, select)
+    assert (path.name, chosen) == (f"checkpoint-{step}", step)
+    assert history == [{"step": 30, "loss": 1.0}]
+
+
+@pytest.mark.parametrize("select", ["last", "best"])
+def test_a_training_without_checkpoint_is_told(tmp_path, select):
+    (tmp_path / "checkpoint-5").mkdir()
+    if select == "best":
+        checkpoint(tmp_path, 8)  # and never evaluated
+    with pytest.raises(RecipeError) as error:
+        collect.chosen(tmp_path, select)
+    assert error.value.diagnostics[0].code == "R0668"

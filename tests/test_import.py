@@ -92,6 +92,28 @@ def test_every_option_of_the_engine_is_placed_or_listed(tmp_path, verb):
     assert placed > 150
 
 
+ADAPTED = (
+    "swift sft --model Qwen/Qwen2.5-7B-Instruct --dataset data/a.jsonl --output_dir out/sft\nswift rlhf {} --model "
+)
+ADAPTED += "Qwen/Qwen2.5-7B-Instruct --dataset data/b.jsonl --adapters out/sft\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--rlhf_type dpo", True),
+        ("--rlhf_type dpo --ref_adapters out/sft", False),
+        ("--rlhf_type grpo --reward_funcs format --num_generations 1 --beta 0", False),
+        ("--rlhf_type grpo --reward_funcs format", True),
+    ],
+)
+def test_another_reference_than_the_recipes_is_told(tmp_path, options, told):
+    project(tmp_path)
+    found = imported(tmp_path, ADAPTED.format(options))
+    assert [stage.stage.model for stage in found.plan.stages if stage.kind in ("dpo", "grpo")] == ["train"]
+    assert any(item.option == "adapters" and not item.said for item in found.left) is told
+
+
 def chunks(items, size):
     return [items[start : start + size] for start in range(0, len(items), size)]
 

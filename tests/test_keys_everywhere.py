@@ -54,7 +54,9 @@ def test_code_and_toolchain_count():
     assert all(key != whole_keys()[stage] for stage, key in changed.items())
     real = identity.packages
     with mock.patch.object(
-        identity, "packages", lambda *names: real(*names) | ({"torch": "9"} if "torch" in names else {})
+        identity,
+        "packages",
+        lambda *names, within: real(*names, within=within) | ({"torch": "9"} if "torch" in names else {}),
     ):
         changed = keys(quoted(WHOLE))["every-field"]
     moved = {stage for stage, key in changed.items() if key != whole_keys()[stage]}

@@ -77,10 +77,10 @@ def test_files_are_written_and_old_ones_go(tmp_path):
 def test_a_check_shows_the_option_that_changed(tmp_path, monkeypatch, capsys):
     files = {"tool-1/run.json": signatures.document(options=({"a": {"default": 1}, "b": {"default": 2}}, 1))}
     signatures.write(files, tmp_path)
-    monkeypatch.setattr(signatures, "record_apart", lambda: files)
+    monkeypatch.setattr(signatures, "record_apart", lambda toolchain: files)
     assert signatures.main(["--check", "--out", str(tmp_path)]) == 0
     changed = {"tool-1/run.json": files["tool-1/run.json"].replace(": 2", ": 3")}
-    monkeypatch.setattr(signatures, "record_apart", lambda: changed)
+    monkeypatch.setattr(signatures, "record_apart", lambda toolchain: changed)
     assert signatures.main(["--check", "--out", str(tmp_path)]) == 1
     assert signatures.existing(tmp_path) == files
     out = capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_a_check_shows_the_option_that_changed(tmp_path, monkeypatch, capsys):
 
 
 def test_missing_engines_are_told(monkeypatch, capsys):
-    def missing():
+    def missing(toolchain):
         raise RecipeError([Diagnostic("R0410", "the engines' parsers cannot be read", "install the engines")])
 
     monkeypatch.setattr(signatures, "record_apart", missing)

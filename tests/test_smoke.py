@@ -20,8 +20,11 @@ import pytest
 
 from compiler.passes import build
 from compiler.plan import Plan
+from runners import toolchains
 from schema.load import load
+from schema.signature import requirements
 from schema.stages import Distill
+from schema.toolchain import NEEDS_GPU, is_smoke
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -38,6 +41,9 @@ def clone(folder: Path) -> Path:
         )
     for name in (".dvcignore", ".gitignore", "dvc.yaml", "Makefile"):
         shutil.copy(ROOT / name, folder / name)
+    (ROOT / ".recipe" / "toolchains").mkdir(parents=True, exist_ok=True)
+    (folder / ".recipe").mkdir()
+    (folder / ".recipe" / "toolchains").symlink_to(ROOT / ".recipe" / "toolchains")  # 6 GB each: made once
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     return folder
 
@@ -54,8 +60,9 @@ def do(folder: Path, *command: str | Path, activated: bool = False, **variables:
 def runnable(recipe: str) -> list[tuple[str, str | None]]:
     """The instances of a recipe that run on a CPU."""
     loaded = load(ROOT / "recipes" / f"{recipe}.yaml", {})
-    variants = [i.variant for i in loaded.instances if i.variant and f"-{i.variant}".endswith("-smoke")]
-    return [(recipe, variant) for variant in variants or (None,)]
+    plans = {i.variant: build(loaded, i.variant) for i in loaded.instances if is_smoke(i.variant)}
+    needs_gpu = {variant for variant, plan in plans.items() if {s.toolchain for s in plan.stages} & NEEDS_GPU.keys()}
+    return [(recipe, variant) for variant in plans or (None,) if variant not in needs_gpu]
 
 
 RUNS = [run for recipe in RECIPES for run in runnable(recipe)]
@@ -104,6 +111,9 @@ def watched(folder: Path) -> dict[str, str]:
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
     """A recipe that `dvc repro` has brought to its end, and what that printed."""
     plan = plan_of(*request.param)
+    for name in {stage.toolchain for stage in plan.stages}:
+        if sha256 := requirements(name):
+            toolchains.make(ROOT, name, sha256, lambda: None)
     folder = clone(tmp_path_factory.mktemp(request.param[0]) / "project")
     printed = do(folder, BIN / "dvc", "repro", f"{plan.pipeline}/dvc.yaml", **watched(folder.parent))
     yield plan, folder, printed
@@ -129,7 +139,12 @@ def test_no_connection_is_even_tried(ran: tuple[Plan, Path, str]) -> None:
         or not any(stage.kind in ("sft", "classify") for stage in plan.stages)
     )
     tried = folder.parent / "connections"
-    assert not tried.exists(), tried.read_text()
+    lines = tried.read_text().splitlines() if tried.exists() else []
+    # A server on this machine is asked by the runner that started it, and by nobody else.
+    asked = [line for line in lines if "/runners/ask.py" in line]
+    assert [line for line in lines if line not in asked] == []
+    assert all(line.startswith(("socket.getaddrinfo (", "socket.connect (('127.0.0.1', ")) for line in asked)
+    assert bool(asked) == any(stage.kind == "deploy" for stage in plan.stages)
 
 
 def test_no_output_is_bound_to_this_machine(ran: tuple[Plan, Path, str]) -> None:
@@ -190,7 +205,12 @@ def test_tags_and_embeddings_are_learned(ran: tuple[Plan, Path, str]) -> None:
         assert metrics["found"]["recall_at_1"] >= 0.8 > metrics["found-before"]["recall_at_1"] + 0.2
 
 
-LEARNED = {"classification": ("accuracy", 0.3)}
+LEARNED = {
+    "classification": ("accuracy", 0.3),
+    "detection": ("map50", 0.3),
+    "segmentation": ("miou", 0.2),
+    "sequence": ("accuracy", 0.2),
+}
 """Task of a student → a score, and by how much it rises over that of the untrained student."""
 
 

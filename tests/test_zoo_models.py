@@ -1,9 +1,13 @@
-"""Which models of the zoo compile, and that they are trained alike."""
+"""Which models of the zoo the toolchains run: the others are told when a recipe is compiled, with the toolchain that would."""
 
-from compiling import ROOT, plans
+import pytest
+from compiling import ROOT, plans, project
 
+from schema.diagnostics import RecipeError
 from schema.load import load
 
+TEXT = (ROOT / "recipes" / "animals-zoo.yaml").read_text("utf-8")
+DEFAULT = "id: Qwen/Qwen2-VL-7B-Instruct, dtype: bfloat16"
 RUNS = {
     "qwen2-vl-2b": "qwen2_vl",
     "qwen2-vl-7b": "qwen2_vl",
@@ -15,6 +19,16 @@ RUNS = {
 """Variant of the zoo → the type of model that ms-swift is told."""
 OLD = ["OpenBMB/MiniCPM-V", "ZhipuAI/cogvlm-chat", "zai-org/cogvlm-chat-hf", "ZhipuAI/cogvlm2-llama3-chat-19B"]
 """Models whose own code was written for transformers below 4.42: MiniCPM-V 1.0, CogVLM 17B by both of its names, CogVLM2."""
+
+
+def refused(folder, model, toolchain=None):
+    """What is wrong with the zoo's recipe for another model, without its variants."""
+    text = TEXT.partition("\nvariants:")[0].replace(DEFAULT, f"id: {model}, dtype: bfloat16")
+    assert model in text
+    text = text if toolchain is None else text.replace("\nseed: 42\n", f"\nseed: 42\ntoolchain: {toolchain}\n")
+    with pytest.raises(RecipeError) as caught:
+        plans(project(folder, zoo=text) / "zoo.yaml")
+    return [finding for finding in caught.value.diagnostics if finding.severity == "error"]
 
 
 def test_every_variant_compiles_where_its_model_runs():
@@ -43,6 +57,23 @@ def test_only_the_model_and_its_hardware_differ_between_variants():
         return {name: value for name, value in options.items() if name not in apart}
 
     assert said("llava-1-5-7b") == said("llava-1-5-13b") == said("minicpm-v-2-6") == said("qwen2-vl-2b")
+
+
+@pytest.mark.parametrize("model", OLD)
+def test_a_model_of_older_code_is_refused_with_the_toolchain_that_would_run_it(tmp_path, model):
+    wrong = refused(tmp_path, model)
+    assert [finding.code for finding in wrong] == ["R0342"] * 3  # training, merge and answers
+    for finding in wrong:
+        assert f"`{model}` asks for transformers<4.42" in finding.message
+        assert "transformers 5.19.0" in finding.message
+        assert "`transformers-4.41` would run it" in finding.help
+
+
+@pytest.mark.parametrize("model", OLD)
+def test_the_toolchain_of_older_code_has_no_engine_for_the_zoo(tmp_path, model):
+    wrong = refused(tmp_path, model, "transformers-4.41")
+    assert {finding.code for finding in wrong} == {"R0340"}
+    assert all("`ms-swift`" in finding.message for finding in wrong)
 
 
 def test_old_models_are_known_by_their_names():

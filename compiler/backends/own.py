@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeGuard
 
 from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
+from schema.checks_data import FOUND
 from schema.datasets import Dataset
 from schema.datasets.base import Columns
 from schema.datasets.hub import HubDataset
@@ -77,6 +78,9 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
     classifier = plan.instance.recipe.classifier(predicting.model) if isinstance(predicting, Predict) else None
     if classifier is not None and classifier.multi_label:
         return _tags(planned, planned.stage)
+    student = plan.instance.recipe.student(predicting.model) if isinstance(predicting, Predict) else None
+    if student is not None and student.learns in FOUND:
+        return _found(planned)
     if planned.stage.metrics == ("vqa_accuracy",):
         return _agreement(planned)
     predictions = planned.input("predictions")
@@ -93,6 +97,18 @@ def evaluate(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]
         Output("confusion.csv", "plot", CONFUSION),
     )
     return launch, outputs
+
+
+def _found(planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
+    """`python -m runners.distill.score` on predictions of boxes or pixels."""
+    options: dict[str, Value] = {
+        "predictions": InputPath("predictions", planned.input("predictions").path),
+        "to": RESULT,
+        "classes": InputPath("classes", planned.input("classes").path),
+    }
+    program = "runners.distill.score"
+    launch = Launch((Command(("python", "-m", program), options),), runners=(program,))
+    return launch, (Output("metrics.json", "metrics"), Output("report.json"))
 
 
 def _agreement(planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:

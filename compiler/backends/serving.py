@@ -31,7 +31,7 @@ def deploy(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     server = (_swift if stage.server == "ms-swift" else _vllm)(plan, planned, stage, model, {})
     place: dict[str, Value] = {"host": LOOPBACK, "port": stage.port}
     alone = (_swift if stage.server == "ms-swift" else _vllm)(plan, planned, stage, model, place)
-    asked = {
+    asked: dict[str, Value] = {
         "data": InputPath("data", planned.input("data").path),
         "max_new_tokens": stage.max_new_tokens,
         "start_timeout": stage.start_timeout,

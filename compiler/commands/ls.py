@@ -16,6 +16,7 @@ from compiler.write import differences
 from schema.console import recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
+from schema.toolchain import NEEDS_GPU, is_smoke
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Row:
     models: str
     hardware: str
     compiled: str
+    smoke: str
+    """Whether its smoke test is run, or why not."""
     last_run: str
 
 
@@ -44,10 +47,19 @@ def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = 
     from rich.table import Table
 
     table = Table(
-        "recipe", "what", "models", "hardware", "compiled", "last run", box=None, header_style="bold", pad_edge=False
+        "recipe",
+        "what",
+        "models",
+        "hardware",
+        "compiled",
+        "smoke run",
+        "last run",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
     )
     for row in rows:
-        table.add_row(row.name, row.what, row.models, row.hardware, row.compiled, row.last_run)
+        table.add_row(row.name, row.what, row.models, row.hardware, row.compiled, row.smoke, row.last_run)
     Console().print(table)
 
 
@@ -59,7 +71,14 @@ def _rows(file: Path) -> list[Row]:
         count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
         return [
             Row(
-                file.stem, str(file), f"{count} error{'s' if count > 1 else ''}: recipe validate {file}", "", "", "", ""
+                file.stem,
+                str(file),
+                f"{count} error{'s' if count > 1 else ''}: recipe validate {file}",
+                "",
+                "",
+                "",
+                "",
+                "",
             )
         ]
 
@@ -77,8 +96,18 @@ def _row(root: Path, plan: Plan) -> Row:
         ", ".join(model.id for model in recipe.models.values()),
         device + (f" {hardware.gpu_memory}" if hardware.gpu_memory else ""),
         "no" if missing else "stale" if stale else "yes",
+        _smoke(plan),
         _last_run(root, plan),
     )
+
+
+def _smoke(plan: Plan) -> str:
+    """Whether the tests run this instance to its end on a CPU; of what cannot run there, the reason."""
+    reasons = (NEEDS_GPU.get(stage.toolchain) for stage in plan.stages)
+    reason = next((f"not run: {reason}" for reason in reasons if reason), None)
+    if reason:
+        return reason
+    return "run" if is_smoke(plan.instance.variant) else ""
 
 
 def _last_run(root: Path, plan: Plan) -> str:

@@ -14,6 +14,7 @@ from compiler.render import render
 from compiler.render.script import words
 from schema.console import complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
 from schema.stages import Distill
+from schema.toolchain import DEFAULT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,6 +57,9 @@ def _head(console: Console, plan: Plan, variants: list[str]) -> None:
         line(
             f"model     {model.name}: {model.spec.id}, {model.type}, {model.spec.dtype}, attention {model.attention}{why}"
         )
+    others = {stage.name: stage.toolchain for stage in plan.stages if stage.toolchain != DEFAULT}
+    if others:
+        line(f"toolchain {', '.join(f'{stage}: {name}' for stage, name in others.items())}")
     if variants:
         line(f"variants  {', '.join(variants)}")
     line(f"hash      {plan.recipe_hash}{'' if plan.pinned else '  not pinned'}\n")

@@ -124,6 +124,9 @@ def _defaults_of_trl(draft: Draft, kind: str, path: Path) -> None:
 
 def reference(draft: Draft, stage: str, given: Mapping[str, Given], adapted: bool) -> None:
     """What an adapter of the stage before means: without `adapters`, another one starts beside it."""
-    compared = given.get("ref_adapters")
-    if adapted and "adapters" not in given and compared is not None:
+    goes_on, compared, beta = (given.get(name) for name in ("adapters", "ref_adapters", "beta"))
+    if adapted and goes_on is None and compared is not None:
         draft.put(("stages", stage, "adapter"), "new", compared)
+    if goes_on is not None and compared is None and not (beta is not None and number(beta.value) == 0):
+        reason = "without `--ref_adapters` the reference is the model below it; in a recipe it is the adapter as it was"
+        draft.left.append(goes_on.left(reason))

@@ -12,6 +12,7 @@ from compiler.passes.launch import launch
 from compiler.passes.models import models
 from compiler.passes.order import order
 from compiler.passes.pins import pins
+from compiler.passes.toolchains import toolchains
 from compiler.plan import Plan
 from schema.diagnostics import RecipeError
 from schema.load import Loaded
@@ -24,6 +25,7 @@ PASSES: tuple[Pass, ...] = (
     models,  # what each model is for the engine
     batch,  # accumulation from the global batch
     launch,  # commands, environment and files, by the backend
+    toolchains,  # the packages that each stage runs in, which its engine and model are part of
     check,  # every option against the engine's signature
     identity,  # what decides the result
     keys,  # stage keys and the recipe hash

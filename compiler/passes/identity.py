@@ -67,6 +67,10 @@ ANSWER_PACKAGES = (
     "torchvision",
     "transformers",
 )
+STUDENT_PACKAGES = (
+    *("numpy", "pillow", "safetensors", "scikit-learn", "segmentation-models-pytorch"),
+    *("timm", "torch", "torchmetrics", "torchvision"),
+)
 EXPORT_PACKAGES = (*ENGINE_PACKAGES, "onnx", "onnxruntime", "onnxscript")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
@@ -83,12 +87,13 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.trl_sft": TRL_PACKAGES,
     "runners.trl_grpo": TRL_PACKAGES,
     "runners.trl_dpo": TRL_PACKAGES,
-    "runners.distill.train": (*ANSWER_PACKAGES, "scikit-learn"),
+    "runners.distill.train": (*STUDENT_PACKAGES, "accelerate", "peft", "tokenizers", "transformers"),
     "runners.export": EXPORT_PACKAGES,
     "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
     "runners.ask": (),
     "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
-    "runners.distill.answer": ("numpy", "pillow", "safetensors", "torch", "torchvision"),
+    "runners.distill.score": ("numpy", "pycocotools", "torch", "torchmetrics"),
+    "runners.distill.answer": STUDENT_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 
@@ -110,7 +115,7 @@ def _document(stage: StagePlan) -> Json:
         "inputs": [given.role for given in stage.inputs],
         **({"pins": pins} if pins else {}),
         "code": digests(launch.runners),
-        "toolchain": _toolchain(stage),
+        "toolchain": packages(*sorted(needed(stage)), within=stage.toolchain),
     }
 
 
@@ -152,10 +157,11 @@ def _plain(value: Any) -> Json:
     return value
 
 
-def _toolchain(stage: StagePlan) -> dict[str, str]:
+def needed(stage: StagePlan) -> set[str]:
+    """The packages whose versions matter to the result of a stage."""
     written = [command.program for command in stage.launch.commands]
     programs = {name for program in written for name in (program[0], " ".join(program[:2]))} | set(stage.launch.runners)
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
-    return packages(*sorted(names))
+    return names

@@ -31,7 +31,8 @@ def order(plan: Plan) -> Plan:
     """The stages in the order they run; between equals, the order in which they are written."""
     recipe = plan.instance.recipe
     graph = {
-        name: [use.name for use in stage.uses if use.name in recipe.stages] for name, stage in recipe.stages.items()
+        name: [use.name for use in stage.uses if use.name in recipe.stages and use.names_stage]
+        for name, stage in recipe.stages.items()
     }
     stages = tuple(_stage(plan, name, recipe.stages[name]) for name in TopologicalSorter(graph).static_order())
     return replace(plan, stages=stages)

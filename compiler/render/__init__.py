@@ -13,6 +13,7 @@ from schema.datasets.hub import HubDataset
 from schema.lock import Asset, Built, Local, lock_of
 from schema.models import ModelSpec
 from schema.pins import dataset_folder, model_folder, of_hub, of_model
+from schema.signature import requirements
 from schema.stages import Distill
 from schema.training import TrainingStage
 
@@ -62,6 +63,7 @@ def _stage(stage: StagePlan) -> Json:
         "pins": {g.role: g.lock["sha256"] for g in stage.inputs if g.lock and "sha256" in g.lock},
         "checkpoints": "transformers" if stage.resumes else None,
         **_reports(stage),
+        **_environment(stage),
     }
 
 
@@ -69,6 +71,12 @@ def _reports(stage: StagePlan) -> Json:
     """The service that is told of the stage. It stands here, and not in the script, for it has no part in the result."""
     http = stage.stage.logging.http if isinstance(stage.stage, TrainingStage | Distill) else None
     return {"reports": http.model_dump()} if http else {}
+
+
+def _environment(stage: StagePlan) -> Json:
+    """The toolchain that the stage runs in, by its name and the digest of what locks it; nothing for the default one."""
+    sha256 = requirements(stage.toolchain)
+    return {"toolchain": {"name": stage.toolchain, "sha256": sha256}} if sha256 else {}
 
 
 def _downloads(plan: Plan) -> list[Json]:

@@ -15,6 +15,7 @@ from schema.render import to_json
 
 if TYPE_CHECKING:
     from runners.fetch import Download
+    from runners.pipeline import Pipeline
 
 INTERRUPTED = 130  # what a shell says of a program that was ended by Ctrl-C
 FORMAT_VERSION = 1
@@ -43,8 +44,18 @@ def fetch(
         wanted.setdefault(compiled.root, {}).update({(d.to, d.asset.sha256 if d.asset else None): d for d in found})
         if not found and not as_json:
             print(f"{compiled.label} needs nothing from a hub")
+        if not offline:
+            guarded(lambda: _toolchains(compiled))  # noqa: B023
     for root, downloads in wanted.items():
         _ensure(root, list(downloads.values()), offline, as_json)
+
+
+def _toolchains(pipeline: Pipeline) -> None:
+    """Make the environments of the toolchains that stages of a compiled recipe run in."""
+    from runners import compiled, toolchains
+
+    for step in pipeline.steps:
+        toolchains.ensure(compiled.load(pipeline.root / pipeline.folder / step.name), lambda: None)
 
 
 def _ensure(root: Path, wanted: list[Download], offline: bool, as_json: bool) -> None:

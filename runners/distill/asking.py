@@ -73,12 +73,11 @@ def prompt_of(row: Row) -> str:
     return asked[-1] if asked else ""
 
 
-def missing(names: Names, rows: Sequence[Row], views: int, known: Any) -> dict[str, tuple[Row, int, int]]:
-    """Name → row, view and number of each picture that the cache does not hold; each once."""
+def shown(names: Names, rows: Sequence[Row], views: int) -> dict[str, tuple[Row, int, int]]:
+    """Name → row, view and number of each picture that the teacher is shown; each once, in the order of the rows."""
     found: dict[str, tuple[Row, int, int]] = {}
     for row in rows:
         for view in range(views):
             for number, name in enumerate(names.of(row, view)):
-                if name not in known:
-                    found.setdefault(name, (row, view, number))
+                found.setdefault(name, (row, view, number))
     return found

@@ -65,8 +65,12 @@ def remember(config: Config, root: Path, how: Asked, names: Names, rows: Sequenc
     """Fill the cache; how many pictures the teacher was shown. Errors: RecipeError R0666."""
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     with cache.held(root, how.told) as kept:
-        asked = asking.missing(names, rows, config["views"], kept)
-        mine = list(islice(asked.items(), rank, None, world))
+        # A share is one of all pictures: what is missing changes while the other processes are at work.
+        mine = [
+            (name, place)
+            for name, place in islice(asking.shown(names, rows, config["views"]).items(), rank, None, world)
+            if name not in kept
+        ]
         if not mine:
             return 0
         from runners.distill import teacher  # loads torch, and then the weights

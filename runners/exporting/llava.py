@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FAMILY = "llava1_5_hf"
 
 
-class Vision(nn.Module):
+class Vision(nn.Module):  # type: ignore[misc]
     """[B, 3, H, W] → [B, tokens, hidden]. Layers behind the one that is read are left out."""
 
     def __init__(self, model: Any) -> None:
@@ -37,7 +37,7 @@ class Vision(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, attention_mask=None)
         seen = hidden if self.whole else hidden[:, 1:]  # the first token stands for the whole picture
-        return self.projector(seen)  # type: ignore[no-any-return]
+        return self.projector(seen)
 
 
 def vision(folder: Path, size: tuple[int, int]) -> Subject:

@@ -68,7 +68,8 @@ def _resized(picture: Image.Image, width: int, height: int, looks: Looks) -> Ima
 def tensors(pictures: Sequence[Image.Image], looks: Looks) -> Tensor:
     """[B, 3, H, W] of pictures that have the export's size already."""
     pixels = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures]) / np.float32(255)
-    scaled = (pixels - np.float32(looks.mean)) / np.float32(looks.std)
+    mean, std = (np.asarray(values, dtype=np.float32) for values in (looks.mean, looks.std))
+    scaled = (pixels - mean) / std
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 

@@ -21,7 +21,7 @@ FAMILY = "student"
 LOGITS = ("classification",)
 
 
-class Raw(nn.Module):
+class Raw(nn.Module):  # type: ignore[misc]
     """[B, 3, H, W] → the task's output alone: features that only a training compares are dropped by the tracer."""
 
     def __init__(self, student: nn.Module) -> None:
@@ -29,7 +29,7 @@ class Raw(nn.Module):
         self.student = student
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.student(image).task  # type: ignore[no-any-return]
+        return self.student(image).task
 
 
 def student(folder: Path, size: tuple[int, int] | None) -> Subject:
@@ -50,7 +50,7 @@ def student(folder: Path, size: tuple[int, int] | None) -> Subject:
 
     def original(pictures: Sequence[Image]) -> torch.Tensor:
         seen = torch.stack([numbers(picture, side, looks.mean, looks.std) for picture in pictures])
-        return loaded(seen).task  # type: ignore[no-any-return]
+        return loaded(seen).task
 
     return Subject(FAMILY, raw, original, looks, "logits" if loaded.task in LOGITS else "features")
 

@@ -25,7 +25,7 @@ FORMAT = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0631, and R0638 with the part that fails."""
+    """The command line. Errors: RecipeError R0631 and R0639 with what cannot be loaded, R0638 with what fails then."""
     options = _parser().parse_args(argv)
     with part("reading the rows"):
         rows = read(options.data)[: options.batch]
@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = [conversations.conversation(row, options.image_folder, answered=True) for row in rows]
     if not rows:
         raise _failure("reading the rows", f"{options.data} has none")
-    with part("loading the model"):
-        predictor = loaded(options)
+    predictor = loaded(options)
     found = {"format_version": FORMAT, **about(predictor), **seen(predictor, told)}
     with part("the generation"):
         answers = predictor.answer(asked, max_new_tokens=options.max_new_tokens, batch=len(asked))
@@ -75,8 +74,7 @@ def _failure(name: str, why: str) -> RecipeError:
         "the forward pass": "try `attention: eager`, another `dtype` or a smaller `batch`",
         "the generation": "try a smaller `batch`, and look at the generation of this model in transformers",
     }
-    help = helps.get(name, "look at the files of the model, and fetch them again")
-    return RecipeError([Diagnostic("R0638", f"{name} failed: {why}", help)])
+    return RecipeError([Diagnostic("R0638", f"{name} failed: {why}", helps[name])])
 
 
 def about(predictor: Predictor) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from typing import Any
 
 from runners import answers
 from runners.predict.predictor import Candidate, Predictor
+from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
 
 
 def model_options(parser: argparse.ArgumentParser) -> None:
     """Options that say which model answers."""
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--adapter", type=Path, metavar="DIR")
+    help = "a model, an adapter, or what a stage handed over"
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help=help)
+    parser.add_argument("--adapter", type=Path, metavar="DIR", help="an adapter of this model")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
     parser.add_argument("--attention", help="eager, sdpa or flash_attention_2")
     parser.add_argument("--max_pixels", type=int, metavar="N")
@@ -24,15 +26,36 @@ def model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def loaded(options: argparse.Namespace) -> Predictor:
-    """The model that `model_options` name. Errors: RecipeError R0631."""
+    """The model that `model_options` name. Errors: RecipeError R0631, R0639."""
+    model, adapter = named(options.model, options.adapter)
     return Predictor(
-        options.model,
-        options.adapter,
+        model,
+        adapter,
         dtype=options.dtype,
         attention=options.attention,
         max_pixels=options.max_pixels,
         min_pixels=options.min_pixels,
     )
+
+
+def named(model: Path, adapter: Path | None) -> tuple[Path, Path | None]:
+    """The folders of the model and its adapter. An adapter that stands for itself says which model it belongs to.
+
+    Errors: RecipeError R0639 when there is no such folder; a name that is none would be looked for on a hub.
+    """
+    if not (model / "config.json").is_file() and (model / "model").is_dir():  # the folder of a stage
+        model = model / "model"
+    if adapter is None and (model / "adapter_config.json").is_file():
+        config = json.loads((model / "adapter_config.json").read_bytes())
+        model, adapter = Path(config["base_model_name_or_path"]), model
+    for folder in filter(None, (model, adapter)):
+        if not folder.is_dir():
+            message = f"there is no folder {folder}" + (
+                f", to which {adapter} belongs" if folder == model and adapter else ""
+            )
+            help = "start in the project's root, and run the stage that hands it over, or `recipe fetch`"
+            raise RecipeError([Diagnostic("R0639", message, help)])
+    return model, adapter
 
 
 def row_options(parser: argparse.ArgumentParser) -> None:

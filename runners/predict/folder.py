@@ -1,6 +1,6 @@
 """Ask a model the same about every picture in a folder, and lay the answers out on a page to look at.
 
-python -m runners.predict.folder holiday/ --model .recipe/models/base --adapter outputs/animals-lora/train/adapter \\
+python -m runners.predict.folder holiday/ --model outputs/animals-lora/train \\
     --prompt "What animal is in the picture?" --to outputs/holiday
 
 Written are predictions.jsonl, as for a data set but without labels, and contact-sheet.html, which needs no other file. A

@@ -8,6 +8,7 @@ may: sums of another order round to other numbers, and a token that was nearly a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,9 @@ class Predictor:
         max_pixels: int | None = None,
         min_pixels: int | None = None,
     ) -> None:
-        """Load it, onto all GPUs that are there. Errors: RecipeError R0631 with the reason why it cannot be."""
+        """Load it, onto all GPUs that are there. Errors: RecipeError R0631 with the part that cannot be, and why."""
         limits = {"max_pixels": max_pixels, "min_pixels": min_pixels}
-        try:
-            self._load(str(model), adapter, dtype, attention, {k: v for k, v in limits.items() if v is not None})
-        except (OSError, ValueError, ImportError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            help = "name a folder with a model of transformers, and with `--adapter` one with an adapter for it"
-            raise RecipeError([Diagnostic("R0631", f"{model} cannot be loaded: {reason}", help)]) from error
+        self._load(str(model), adapter, dtype, attention, {k: v for k, v in limits.items() if v is not None})
 
     def _load(
         self, folder: str, adapter: str | Path | None, dtype: str, attention: str | None, limits: dict[str, int]
@@ -66,16 +62,18 @@ class Predictor:
         )
         from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING
 
-        self.sees = AutoConfig.from_pretrained(folder).model_type in SEEING
+        with _loading(f"the configuration in {folder}"):
+            self.sees = AutoConfig.from_pretrained(folder).model_type in SEEING
         options: dict[str, Any] = {"dtype": dtype}
         if attention is not None:
             options["attn_implementation"] = attention
         if torch.cuda.is_available():
             options["device_map"] = "auto"
-        self.model = (AutoModelForImageTextToText if self.sees else AutoModelForCausalLM).from_pretrained(
-            folder, **options
-        )
-        self.processor = (AutoProcessor if self.sees else AutoTokenizer).from_pretrained(folder, **limits)
+        kind = AutoModelForImageTextToText if self.sees else AutoModelForCausalLM
+        with _loading(f"the processor in {folder}"):
+            self.processor = (AutoProcessor if self.sees else AutoTokenizer).from_pretrained(folder, **limits)
+        with _loading(f"the model in {folder}"):
+            self.model = kind.from_pretrained(folder, **options)
         self.tokenizer = getattr(self.processor, "tokenizer", self.processor)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
@@ -87,7 +85,8 @@ class Predictor:
         if adapter is not None:
             from peft import PeftModel
 
-            self.model = PeftModel.from_pretrained(self.model, str(adapter))
+            with _loading(f"the adapter in {adapter}"):
+                self.model = PeftModel.from_pretrained(self.model, str(adapter))
         self.model.eval()
 
     def _end_tokens(self) -> list[int]:
@@ -259,6 +258,17 @@ class Predictor:
             length = ends[0] + 1 if ends else len(tokens)
             found.append(float(row[:length].sum()) / length**length_penalty)
         return found
+
+
+@contextmanager
+def _loading(part: str) -> Iterator[None]:
+    """Errors: RecipeError R0631 with the part, for whatever a library raises: broken files make it fail in many ways."""
+    try:
+        yield
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), "")[:200] or type(error).__name__
+        help = "name a folder with a model of transformers, and with `--adapter` one with an adapter for it"
+        raise RecipeError([Diagnostic("R0631", f"{part} cannot be loaded: {reason}", help)]) from error
 
 
 def _check(beams: int, returned: int, temperature: float) -> None:

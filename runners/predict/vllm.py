@@ -8,6 +8,7 @@ vLLM is no part of the default toolchain, and needs a GPU: https://docs.vllm.ai/
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from runners.predict.dataset import classes_of, model_options, read, row_options
 from runners.predict.predictor import DIGITS, Candidate
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json
+
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM makes room for: the smallest that holds an adapter is taken. https://docs.vllm.ai/en/stable/api/vllm/config/lora/"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +74,7 @@ def engine_options(options: argparse.Namespace, asked: Sequence[Conversation]) -
     pixels = {name: getattr(options, name) for name in ("max_pixels", "min_pixels")}
     limits = {name: value for name, value in pixels.items() if value is not None}
     rank = (read_json(options.adapter / "adapter_config.json") or {}).get("r", 16) if options.adapter else None
+    media = [Path(file).resolve().parent for one in asked for kind in counts for file in conversations.files(one, kind)]
     return {
         "model": str(options.model),
         "dtype": options.dtype,
@@ -77,10 +82,10 @@ def engine_options(options: argparse.Namespace, asked: Sequence[Conversation]) -
         "tensor_parallel_size": options.tensor_parallel_size,
         "generation_config": "vllm",  # else what the model's folder recommends is mixed in
         "limit_mm_per_prompt": counts,
-        "allowed_local_media_path": str(Path.cwd()),
+        **({"allowed_local_media_path": os.path.commonpath(media)} if media else {}),
         **({"max_model_len": options.max_length} if options.max_length else {}),
         **({"mm_processor_kwargs": limits} if limits else {}),
-        **({"enable_lora": True, "max_lora_rank": rank} if rank else {}),
+        **({"enable_lora": True, "max_lora_rank": next(n for n in LORA_RANKS if n >= rank)} if rank else {}),
     }
 
 

@@ -11,7 +11,7 @@ from schema.signature.commandline import check_argv, read_argv
 from schema.signature.names import FIELDS, RENAMED, near
 from schema.signature.options import PLUGINS, check_options
 from schema.signature.problem import Problem
-from schema.signature.recorded import Option, Signature, for_program, load, packages, toolchain
+from schema.signature.recorded import Option, Signature, for_program, load, packages, requirements, toolchain
 from schema.signature.registry import (
     ModelEntry,
     find_model,
@@ -47,6 +47,7 @@ __all__ = [
     "near_models",
     "packages",
     "read_argv",
+    "requirements",
     "resolve",
     "toolchain",
     "unmet_requirements",

@@ -1,4 +1,7 @@
-"""The recorded signatures as data: `schema/signatures/<engine>-<version>/<command>.json`, read when first asked for."""
+"""The recorded signatures as data: `schema/signatures/<engine>-<version>/<command>.json`, read when first asked for.
+
+Those of another toolchain than the default one stand in `schema/signatures/toolchains/<name>/`, in the same form.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from schema.toolchain import DEFAULT
 
 FOLDER = Path(__file__).parent.parent / "signatures"
 
@@ -76,16 +81,16 @@ def _bare(flag: str) -> str:
 
 
 @cache
-def load(engine: str, command: str) -> Signature:
-    """The signature of a command in the engine version of the toolchain, e.g. ("ms-swift", "sft").
+def load(engine: str, command: str, within: str = DEFAULT) -> Signature:
+    """The signature of a command in the engine version of a toolchain, e.g. ("ms-swift", "sft").
 
     Raises:
         LookupError: when it was never recorded.
     """
-    folder = _recorded()["signatures"].get(engine)
-    path = FOLDER / f"{folder}" / f"{command}.json"
+    folder = _recorded(within)["signatures"].get(engine)
+    path = place_of(within) / f"{folder}" / f"{command}.json"
     if folder is None or not path.is_file():
-        raise LookupError(f"no signature of `{command}` of {engine} is recorded")
+        raise LookupError(f"no signature of `{command}` of {engine} is recorded in the toolchain {within}")
     return _signature(engine, command, json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -123,29 +128,40 @@ def _option(name: str, entry: dict[str, Any]) -> Option:
     )
 
 
+def place_of(toolchain: str) -> Path:
+    """The folder of what is recorded of a toolchain."""
+    return FOLDER if toolchain == DEFAULT else FOLDER / "toolchains" / toolchain
+
+
 @cache
-def _recorded() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((FOLDER / "toolchain.json").read_text(encoding="utf-8"))
+def _recorded(within: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((place_of(within) / "toolchain.json").read_text(encoding="utf-8"))
     return data
 
 
-def toolchain() -> dict[str, str]:
+def toolchain(name: str = DEFAULT) -> dict[str, str]:
     """Package → version, for all packages that can change a result."""
-    return dict(_recorded()["packages"])
+    return dict(_recorded(name)["packages"])
 
 
-def packages(*names: str) -> dict[str, str]:
-    """The part of the toolchain that some packages are.
+def requirements(name: str) -> str | None:
+    """The sha256 of `toolchains/NAME.txt`, in hexadecimal; None for the default toolchain, which is installed already."""
+    found: str | None = _recorded(name).get("requirements")
+    return found
+
+
+def packages(*names: str, within: str = DEFAULT) -> dict[str, str]:
+    """The part of a toolchain that some packages are.
 
     >>> packages("ms-swift")
     {'ms-swift': '4.6.0'}
     """
-    return {name: _recorded()["packages"][name] for name in names}
+    return {name: _recorded(within)["packages"][name] for name in names}
 
 
 def folder_of(engine: str) -> Path:
     """Where the signatures of an engine lie."""
-    return FOLDER / str(_recorded()["signatures"][engine])
+    return FOLDER / str(_recorded(DEFAULT)["signatures"][engine])
 
 
 _PROGRAMS = {
@@ -153,16 +169,18 @@ _PROGRAMS = {
     ("swift", "infer"): ("ms-swift", "infer"),
     ("swift", "export"): ("ms-swift", "export"),
     ("swift", "rlhf"): ("ms-swift", "rlhf"),
+    ("swift", "deploy"): ("ms-swift", "deploy"),
     ("torchrun",): ("torch", "torchrun"),
     ("deepspeed",): ("deepspeed", "deepspeed"),
     ("accelerate", "launch"): ("accelerate", "launch"),
     ("python", "-m", "runners.trl_sft"): ("trl", "sft"),
+    ("vllm", "serve"): ("vllm", "serve"),
     ("python", "-m", "runners.trl_dpo"): ("trl", "dpo"),
     ("python", "-m", "runners.trl_grpo"): ("trl", "grpo"),
 }
 
 
-def for_program(argv: Sequence[str]) -> tuple[Signature, list[str]] | None:
+def for_program(argv: Sequence[str], within: str = DEFAULT) -> tuple[Signature, list[str]] | None:
     """The signature of a whole command and the arguments it is about, or None where none is recorded.
 
     >>> signature, rest = for_program(["swift", "sft", "--model", "m"])
@@ -172,5 +190,5 @@ def for_program(argv: Sequence[str]) -> tuple[Signature, list[str]] | None:
     for length in (3, 2, 1):
         known = _PROGRAMS.get(tuple(argv[:length]))
         if known is not None and len(argv) >= length:
-            return load(*known), list(argv[length:])
+            return load(*known, within), list(argv[length:])
     return None

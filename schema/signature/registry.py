@@ -14,6 +14,7 @@ from typing import Any
 
 from schema.signature.problem import Problem
 from schema.signature.recorded import FOLDER, folder_of, packages, toolchain
+from schema.toolchain import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,8 @@ def model_problem(model_id: str, multimodal: bool = False) -> Problem | None:
     return None
 
 
-def unmet_requirements(entry: ModelEntry) -> dict[str, str]:
-    """Package → requirement of a model that the toolchain does not meet; packages outside the toolchain are not judged.
+def unmet_requirements(entry: ModelEntry, within: str = DEFAULT) -> dict[str, str]:
+    """Package → requirement of a model that a toolchain does not meet; packages outside the toolchain are not judged.
 
     >>> unmet_requirements(find_model("baichuan-inc/Baichuan-13B-Chat")[0])
     {'transformers': 'transformers<4.34'}
@@ -164,7 +165,7 @@ def unmet_requirements(entry: ModelEntry) -> dict[str, str]:
     unmet = {}
     for requirement in entry.requires:
         name, *limits = re.split(r"(?=[<>=!])|,", requirement.replace(" ", ""), maxsplit=1)
-        version = toolchain().get(name.replace("_", "-").lower())
+        version = toolchain(within).get(name.replace("_", "-").lower())
         if version and not all(_meets(version, limit) for limit in ",".join(limits).split(",") if limit):
             unmet[name.replace("_", "-").lower()] = requirement
     return unmet

@@ -3,7 +3,7 @@
 answers: {kind: predict, model: merged, data: data.validation, max_new_tokens: 16}
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, JsonValue
 
@@ -26,6 +26,11 @@ Engine = Annotated[AnswerEngine, Field(strict=False), by_name(AnswerEngine, get_
 """`engine: vllm` is short for `engine: {name: vllm}`."""
 
 
+def _younger(value: float) -> Any:
+    """A field that older recipes do not have: where it says nothing new it is no part of what they ask for."""
+    return Field(value, exclude_if=lambda said: said == value)
+
+
 class Predict(Stage):
     """Hands over `predictions.jsonl`: input, label, answer, and what was parsed from the answer."""
 
@@ -41,13 +46,12 @@ class Predict(Stage):
     temperature: float = Field(0.0, ge=0)
     """0 always takes the likeliest token."""
     top_p: float = Field(1.0, gt=0, le=1)
-    beams: Positive | None = None
-    """Answers that are followed side by side in search of the likeliest, with `engine: transformers`; one when absent."""
-    returned: Positive | None = None
-    """Answers of each row that are handed over as `candidates`, best first; only the best when absent."""
-    length_penalty: float | None = None
-    """An answer's score is its log-probability divided by its number of tokens to this power, which is 1 when absent;
-    above 1 prefers long ones."""
+    beams: Positive = _younger(1)
+    """Answers that are followed side by side in search of the likeliest; with `engine: transformers`."""
+    returned: Positive = _younger(1)
+    """Answers of each row that are handed over as `candidates`, best first; the best is the answer."""
+    length_penalty: float = _younger(1.0)
+    """An answer's score is its log-probability divided by its number of tokens to this power: above 1 prefers long ones."""
     max_length: Positive = 2048
     """Tokens of a question and its answer."""
     parse: Literal["label", "exact", "none"] = "label"

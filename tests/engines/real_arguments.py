@@ -34,9 +34,15 @@ def forked(classes, command, argv, told):
 
 
 def main(questions, answers):
-    from swift.arguments import ExportArguments, InferArguments, RLHFArguments, SftArguments
+    from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
 
-    classes = {"sft": SftArguments, "infer": InferArguments, "export": ExportArguments, "rlhf": RLHFArguments}
+    classes = {
+        "sft": SftArguments,
+        "infer": InferArguments,
+        "export": ExportArguments,
+        "rlhf": RLHFArguments,
+        "deploy": DeployArguments,
+    }
     asked = json.loads(Path(questions).read_text(encoding="utf-8"))
     errors = [forked(classes, command, argv, Path(answers)) for command, argv in asked]
     Path(answers).write_text(json.dumps([[not error, error] for error in errors]), encoding="utf-8")

@@ -9,7 +9,9 @@ import json
 import sys
 from pathlib import Path
 
+from runners.signatures import ENGINES
 from runners.signatures_parsers import parsers
+from schema.toolchain import DEFAULT
 
 
 class Refused(Exception):
@@ -49,7 +51,7 @@ def models():
 
 
 def main(questions, answers):
-    known = {name: found.parser for name, found in parsers().items()}
+    known = {name: found.parser for name, found in parsers(ENGINES[DEFAULT]).items()}
     for parser in known.values():
         parser.error = refuse
         parser.print_help = lambda *_: None

@@ -300,3 +300,33 @@ def test_rows_of_another_task_are_named(name, row, tmp_path):
         task(name, tmp_path).read(written(tmp_path, row))
     (found,) = caught.value.diagnostics
     assert (found.code, found.spans[0].line) == ("R0663", 1)
+
+
+def scored(folder, lines):
+    from runners.distill import score
+
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "classes.json").write_text('["car", "cone", "bus"]')
+    given = ["--predictions", folder / "predictions.jsonl", "--classes", folder / "classes.json", "--to", folder]
+    score.main([str(argument) for argument in given])
+    return [json.loads((folder / name).read_bytes()) for name in ("metrics.json", "report.json")]
+
+
+def test_scores_of_predicted_boxes(tmp_path):
+    gold = [{"box": [0, 0, 10, 10], "class": "car"}, {"box": [20, 20, 30, 30], "class": "cone"}]
+    found = [{"box": [0, 0, 10, 10], "class": "car", "score": 0.9}]
+    metrics, report = scored(tmp_path, [{"label": gold, "scores": found}])
+    assert metrics == {"rows": 1, "map50": 0.5, "map50_95": 0.5}
+    assert report["classes"]["car"] == {"map50_95": 1.0, "wanted": 1, "found": 1}
+    assert report["classes"]["cone"] == {"map50_95": 0.0, "wanted": 1, "found": 0}
+    assert report["classes"]["bus"]["map50_95"] is None
+
+
+def test_scores_of_predicted_pixels(tmp_path):
+    first, second = [[1, 1, 0], [0, 1, 0], [0, 0, 0]], [[0, 0, 0], [0, 3, 0], [0, 0, 0]]
+    metrics, report = scored(tmp_path, [{"counts": first}, {"counts": second}])
+    assert metrics == {"rows": 2, "miou": 0.65, "dice": round((2 / 3 + 8 / 9) / 2, 6)}
+    assert report["classes"]["bus"]["iou"] is None
+    with pytest.raises(RecipeError) as caught:
+        scored(tmp_path, [{"label": "car", "answer": "car", "scores": {"car": 1.0}}])
+    assert caught.value.diagnostics[0].code == "R0683"

@@ -150,6 +150,26 @@ def test_the_prompts_text_stands_around_the_picture():
     assert [part["type"] for part in conversation("What is it?")[0]["content"]] == ["image", "text"]
 
 
+def test_an_adapter_is_folded_into_its_teacher(folders, tmp_path):
+    """The scores are those of the model with the adapter beside its weights, and others than without it."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForImageTextToText
+
+    from runners.distill.teacher import Teacher, load
+
+    torch.manual_seed(0)
+    folder = folders / "qwen2_vl"
+    plain = load(folder, None, TOLD, "cpu")
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+    adapted.save_pretrained(tmp_path / "adapter")
+    beside = Teacher(adapted.base_model.model, plain.processor).scores([picture()], [PROMPT], CLASSES)
+    folded = load(folder, tmp_path / "adapter", TOLD, "cpu").scores([picture()], [PROMPT], CLASSES)
+    numpy.testing.assert_allclose(folded, beside, atol=1e-4)
+    assert abs(folded - plain.scores([picture()], [PROMPT], CLASSES)).max() > 1e-3
+
+
 # A teacher that cannot be loaded
 
 

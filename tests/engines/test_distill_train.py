@@ -207,3 +207,48 @@ def test_a_student_of_other_classes_does_not_answer(folder, collected, tmp_path)
     with pytest.raises(RecipeError) as error:
         answer.main([str(option) for option in (*options, "--classes", tmp_path / "classes.json")])
     assert error.value.diagnostics[0].code == "R0665"
+
+
+# Asking the teacher
+
+
+def test_two_processes_ask_about_a_share_each_and_every_view_once(folder, remembered, monkeypatch):
+    """Rows × views, divided between both; afterwards nothing is missing."""
+    from runners.distill import asking, cache, remember
+    from runners.distill.config import read
+
+    monkeypatch.chdir(folder)
+    file = told(folder, "views", type="feature", views=2)
+    config = read(file, folder / "classes.json")
+    task = config.task(folder)
+    rows = task.read(folder / "train.jsonl")
+    how = asking.asked(config, folder, folder / "teacher", None)
+    seen = []
+    for rank in ("0", "1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        seen.append(remember.remember(config, folder, how, asking.Names(config, task), rows))
+    assert seen == [len(rows), len(rows), 0]  # half of rows × views each
+    held = cache.read(folder, how.told)
+    assert held.places.keys() == asking.shown(asking.Names(config, task), rows, 2).keys()
+    assert len(held.places) == 2 * len(rows)
+
+
+def test_the_mean_score_of_a_class_may_be_taken_off(folder, remembered, monkeypatch):
+    import numpy
+
+    from runners.distill import asking, cache
+    from runners.distill.config import read
+    from runners.distill.trainer import Taught
+
+    monkeypatch.chdir(folder)
+    config = read(told(folder, "mean", scores__calibration="mean"), folder / "classes.json")
+    task = config.task(folder)
+    rows = task.read(folder / "train.jsonl")
+    held = cache.read(folder, asking.asked(config, folder, folder / "teacher", None).told)
+    taught = Taught(config, asking.Names(config, task), held)
+    before = [taught.scores(row, 0) for row in rows]
+    taught.calibrate(rows)
+    after = [taught.scores(row, 0) for row in rows]
+    numpy.testing.assert_allclose(numpy.mean(after, axis=0), 0, atol=1e-5)
+    numpy.testing.assert_allclose(before[3] - after[3], numpy.mean(before, axis=0), atol=1e-5)

@@ -12,7 +12,7 @@ from runners.predict.conversations import conversation
 from schema.diagnostics import RecipeError
 
 pytestmark = pytest.mark.engine
-SEEING = ("qwen2_vl", "gemma3_vision", "llama3_2_vision", "llava1_5_hf")
+SEEING = ("gemma3_vision", "llama3_2_vision", "llava1_5_hf")
 ROWS = (("<image>Colour?", "red", "red.png"), ("<image>What colour is it, please?", "blue", "sub/blue.png"))
 
 
@@ -104,7 +104,10 @@ def test_what_fails_is_named(place, model, tmp_path):
     tiny_model.build("llava1_5_hf", 1, broken)
     (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:1000])
     loading = failure(place, broken)
-    assert loading.message.startswith(("loading the model failed", f"{broken} cannot be loaded"))
+    assert loading.code == "R0631" and loading.message.startswith(f"the model in {broken} cannot be loaded: ")
+    (broken / "preprocessor_config.json").unlink(missing_ok=True)
+    (broken / "processor_config.json").write_text("{")
+    assert failure(place, broken).message.startswith(f"the processor in {broken} cannot be loaded: ")
 
 
 def test_a_loss_that_is_no_number_is_refused(place, model):

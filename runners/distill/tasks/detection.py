@@ -77,18 +77,8 @@ class Rows(Task):
         return torch.stack([s.inputs for s in samples]), targets
 
     def metrics(self, predictions: Sequence[Any], targets: Sequence[Any]) -> dict[str, float]:
-        """Mean average precision, as COCO measures it (pycocotools)."""
-        from torchmetrics.detection import MeanAveragePrecision
-
-        measure = MeanAveragePrecision(box_format="xyxy", backend="pycocotools")
-        measure.warn_on_many_detections = False
-        measure.update([_tensors(p) for p in predictions], [_tensors(t) for t in targets])
-        found = measure.compute()
-        # −1 stands for "nothing to find".
-        return {
-            "map50": round(max(float(found["map_50"]), 0.0), DIGITS),
-            "map50_95": round(max(float(found["map"]), 0.0), DIGITS),
-        }
+        """Mean average precision at an overlap of one half, and over ten overlaps."""
+        return precision(predictions, targets)[0]
 
     def prediction(self, row: Row, decoded: Mapping[str, list[Any]]) -> dict[str, Any]:
         """Boxes in pixels of the picture as it is; those of a high score are the answer."""
@@ -114,6 +104,26 @@ class Rows(Task):
             "parsed": answer,
             "scores": found,
         }
+
+
+def precision(
+    predictions: Sequence[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, float], dict[int, float]]:
+    """Mean average precision as COCO measures it (pycocotools), and that over ten overlaps of each class that occurs.
+
+    Boxes are corners [N, 4] with scores [N] and class numbers [N], for each picture; targets have no scores.
+    """
+    from torchmetrics.detection import MeanAveragePrecision
+
+    measure = MeanAveragePrecision(box_format="xyxy", backend="pycocotools", class_metrics=True)
+    measure.warn_on_many_detections = False
+    measure.update([_tensors(p) for p in predictions], [_tensors(t) for t in targets])
+    found = measure.compute()
+    numbers, values = found["classes"].reshape(-1).tolist(), found["map_per_class"].reshape(-1).tolist()
+    each = {int(n): round(value, DIGITS) for n, value in zip(numbers, values, strict=True) if value >= 0}
+    # −1 stands for "nothing to find".
+    metrics = {"map50": found["map_50"], "map50_95": found["map"]}
+    return {name: round(max(float(value), 0.0), DIGITS) for name, value in metrics.items()}, each
 
 
 def _tensors(things: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,0 +1,124 @@
+"""The toolchain of every stage, which has to hold its engine and the packages that its model asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from compiler.passes.identity import needed
+from compiler.plan import Command, Plan, StagePlan, Value
+from schema.diagnostics import Diagnostic, Span
+from schema.signature import ModelEntry, find_model, load, toolchain, unmet_requirements
+from schema.toolchain import DEFAULT, NAMES
+
+
+def toolchains(plan: Plan) -> Plan:
+    """Every stage with its toolchain and its commands with that toolchain's signatures, and what it cannot run."""
+    recipe = plan.instance.recipe
+    stages = tuple(replace(stage, toolchain=recipe.toolchain_of(stage.name)) for stage in plan.stages)
+    found = [problem for stage in stages for problem in (*_lacks(plan, stage), *_model(plan, stage))]
+    stages = tuple(_signed(stage) for stage in stages)
+    return replace(plan, stages=stages, diagnostics=(*plan.diagnostics, *found))
+
+
+def _signed(stage: StagePlan) -> StagePlan:
+    if stage.toolchain == DEFAULT:
+        return stage
+    commands = tuple(_with_signature(command, stage.toolchain) for command in stage.launch.commands)
+    return replace(stage, launch=replace(stage.launch, commands=commands))
+
+
+def _with_signature(command: Command, within: str) -> Command:
+    """The command with the signature of its toolchain; without one where none is recorded, which is an error."""
+    launcher = _with_signature(command.launcher, within) if command.launcher else None
+    engine = _engine(command)
+    if engine is None or not _is_recorded(engine, within):
+        return replace(command, signature=None, launcher=launcher)
+    options = {name: value for name, value in command.options.items() if not _is_newer(engine, within, name, value)}
+    return replace(command, options=options, signature=(*engine, within), launcher=launcher)
+
+
+def _is_newer(engine: tuple[str, str], within: str, name: str, value: Value) -> bool:
+    """Whether an option says what its engine does anyway, and came later than the engine of this toolchain."""
+    known = load(*engine).find(name)
+    return load(*engine, within).find(name) is None and known is not None and known[0].default == value
+
+
+def _engine(command: Command) -> tuple[str, str] | None:
+    return (command.signature[0], command.signature[1]) if command.signature else None
+
+
+def _is_recorded(engine: tuple[str, str], within: str) -> bool:
+    try:
+        load(*engine, within)
+    except LookupError:
+        return False
+    return True
+
+
+def _lacks(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
+    """R0340, R0341: the toolchain does not hold what the stage runs, or nothing is recorded of what it accepts."""
+    wanted = needed(stage)
+    if missing := sorted(wanted - toolchain(stage.toolchain).keys()):
+        message = f"`{stage.name}` runs with {_listed(missing)}, which the toolchain `{stage.toolchain}` does not hold"
+        holding = [name for name in NAMES if wanted <= toolchain(name).keys()]
+        help = f"write {_choices(holding)} in the stage" if holding else "no toolchain holds all that it needs"
+        yield Diagnostic("R0340", message, help, (_place(plan, stage),))
+        return
+    commands = [one for command in stage.launch.commands for one in (command.launcher, command) if one]
+    for engine in dict.fromkeys(filter(None, map(_engine, commands))):
+        if not _is_recorded(engine, stage.toolchain):
+            message = f"nothing is recorded of what {' '.join(engine)} accepts in the toolchain `{stage.toolchain}`"
+            holding = [name for name in NAMES if _is_recorded(engine, name)]
+            yield Diagnostic("R0341", message, f"write {_choices(holding)} in the stage", (_place(plan, stage),))
+
+
+def _model(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
+    """R0342: the model's own code asks for versions that the toolchain does not have."""
+    entry = _entry(stage)
+    unmet = unmet_requirements(entry, stage.toolchain) if entry else {}
+    if entry is None or not unmet:
+        return
+    assert stage.model is not None
+    versions = toolchain(stage.toolchain)
+    has = ", ".join(f"{name} {versions[name]}" for name in unmet)
+    asks = ", ".join(unmet.values())
+    message = f"`{stage.model.spec.id}` asks for {asks}, and the toolchain `{stage.toolchain}` has {has}"
+    span = replace(plan.instance.at("models", stage.model.name, "id"), label=f"the model of `{stage.name}`")
+    yield Diagnostic("R0342", message, _other(stage, entry), (_place(plan, stage), span))
+
+
+def _entry(stage: StagePlan) -> ModelEntry | None:
+    """What is registered of a stage's model, by its id or else by any model of its type."""
+    if stage.model is None or stage.model.spec.tiny:
+        return None
+    found = [entry for entry in find_model(stage.model.spec.id) if entry.model_type == stage.model.type]
+    return found[0] if found else None
+
+
+def _other(stage: StagePlan, entry: ModelEntry) -> str:
+    """Which toolchain would run the model, and whether this stage's engine is part of it."""
+    meeting = [name for name in NAMES if not unmet_requirements(entry, name)]
+    running = [name for name in meeting if needed(stage) <= toolchain(name).keys()]
+    if running:
+        return f"write {_choices(running)}"
+    if meeting:
+        lacking = sorted(needed(stage) - toolchain(meeting[0]).keys())
+        return f"the toolchain `{meeting[0]}` would run it, without {_listed(lacking)}: choose an engine that it holds"
+    return "no toolchain has these versions; name a newer model"
+
+
+def _place(plan: Plan, stage: StagePlan) -> Span:
+    """Where the recipe names the toolchain, or the stage."""
+    recipe, at = plan.instance.recipe, plan.instance.at
+    if stage.stage.toolchain or not recipe.toolchain:
+        return at("stages", stage.name, *(("toolchain",) if stage.stage.toolchain else ()))
+    return at("toolchain")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _choices(names: Iterable[str]) -> str:
+    return " or ".join(f"`toolchain: {name}`" for name in names)

@@ -1,0 +1,22 @@
+"""Toolchains: sets of packages that engines run in. `toolchains/NAME.txt` locks each; `default` is this installation.
+
+The engines exclude each other: TRL 1.x and ms-swift, or ms-swift with vLLM and the newest transformers, fit into no one
+environment. The versions of each are recorded in `schema/signatures`, so that compiling installs nothing.
+"""
+
+from typing import Literal, get_args
+
+Toolchain = Literal["default", "transformers-4.41", "trl1", "vllm"]
+DEFAULT = "default"
+NAMES: tuple[str, ...] = get_args(Toolchain)
+
+NEEDS_GPU: dict[str, str] = {
+    "transformers-4.41": "xformers has kernels for GPUs only",
+    "vllm": "vLLM's wheels hold kernels for GPUs only",
+}
+"""Toolchain that runs on no CPU → why: nothing of it is run in the smoke tests."""
+
+
+def is_smoke(variant: str | None) -> bool:
+    """Whether an instance is a smoke variant, which tests run to its end on a CPU: `smoke`, or a name that ends so."""
+    return f"-{variant}".endswith("-smoke")

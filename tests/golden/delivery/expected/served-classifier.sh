@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# delivery · served-classifier · deploy. Written by `recipe compile recipes/delivery.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/delivery/served-classifier.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+
+python -m runners.ask \
+  --data outputs/delivery/data/validation.jsonl \
+  --max_new_tokens 64 \
+  --start_timeout 600 \
+  --to "$RECIPE_OUT/result" \
+  --start swift \
+  deploy \
+  --model outputs/delivery/merged/model \
+  --model_type qwen2_vl \
+  --template qwen2_vl \
+  --task_type seq_cls \
+  --num_labels 10 \
+  --problem_type single_label_classification \
+  --torch_dtype bfloat16 \
+  --attn_impl sdpa \
+  --infer_backend transformers \
+  --max_batch_size 16 \
+  --max_length 4096 \
+  --served_model_name delivery \
+  --seed 42 \
+  --use_chat_template true \
+  --template_backend swift \
+  --truncation_strategy delete \
+  --merge_lora false \
+  --verbose false \
+  --log_interval -1 \
+  --use_hf false \
+  --load_args false

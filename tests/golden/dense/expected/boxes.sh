@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# dense · boxes · prepare. Written by `recipe compile recipes/dense.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/dense/boxes.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+
+python -m runners.prepare \
+  --config pipelines/dense/boxes.prepare.json \
+  --to "$RECIPE_OUT/result"

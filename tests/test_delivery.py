@@ -1,0 +1,255 @@
+"""What follows training, without torch: pictures, smaller numbers, times, and the command of TensorRT."""
+
+import csv
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from compiling import plans, project
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from compiler.backends.delivery import trtexec
+from compiler.validation import findings
+from runners import benchmark, quantize, tensorrt
+from runners.exporting import folder as folders
+from runners.exporting import pictures
+from runners.exporting.folder import Exported
+from runners.exporting.subject import Looks
+from schema.diagnostics import RecipeError
+from schema.stages.export import TensorRt
+
+SIDE, CLASSES = 8, ("dark", "light")
+LOOKS = Looks((SIDE, SIDE), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CHAT = """\
+version: 1
+name: chat
+models: {base: {id: MODEL}}
+datasets: {animals: {kind: image-folder, path: data/animals, split: {validation: 0.2}}}
+stages:
+  data: {kind: prepare, dataset: animals}
+  STAGE
+"""
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """Twenty dark and light pictures."""
+    lines = []
+    for number in range(20):
+        level = 40 + 4 * number if number % 2 else 140 + 4 * number
+        Image.new("RGB", (SIDE, SIDE), (level, level, level)).save(tmp_path / f"{number}.png")
+        label = 0 if level < 128 else 1
+        message = {"role": "user", "content": "<image>Light?"}
+        lines.append(json.dumps({"messages": [message], "images": [f"{number}.png"], "label": label}) + "\n")
+    (tmp_path / "rows.jsonl").write_text("".join(lines))
+    return tmp_path / "rows.jsonl"
+
+
+@pytest.fixture
+def export(tmp_path):
+    """An export that sums the pixels: light pictures give the second class."""
+    count = 3 * SIDE * SIDE
+    weights = np.stack([np.full(count, -1 / count), np.full(count, 1 / count)], axis=1).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["image"], ["flat"], axis=1),
+            helper.make_node("MatMul", ["flat", "weights"], ["result"]),
+        ],
+        "sum",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("result", TensorProto.FLOAT, ["batch", 2])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    target = tmp_path / "export"
+    target.mkdir()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save_model(model, str(target / "model.onnx"))
+    folders.write(Exported("sum", "logits", LOOKS, {"onnx": "model.onnx"}, 20, CLASSES), target)
+    return target
+
+
+def test_an_export_says_of_itself_what_was_written(export):
+    assert folders.read(export) == Exported("sum", "logits", LOOKS, {"onnx": "model.onnx"}, 20, CLASSES)
+
+
+def test_a_folder_without_an_export_is_refused(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        folders.read(tmp_path)
+    assert caught.value.diagnostics[0].code == "R0593"
+
+
+@pytest.mark.parametrize("method", ["int8-dynamic", "int8-static"])
+def test_integers_keep_the_classes_and_say_what_they_cost(method, export, rows, tmp_path):
+    calibrated = ["--calibration", str(rows), "--samples", "20"] if method == "int8-static" else []
+    argv = ["--export", str(export), "--method", method, "--check", str(rows), "--to", str(tmp_path / "out")]
+    assert quantize.main([*argv, *calibrated]) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert (metrics["rows"], metrics["accuracy_before"], metrics["accuracy_after"]) == (20, 1.0, 1.0)
+    assert 0 < metrics["max_difference"] < 0.05
+    made = onnx.load(str(tmp_path / "out" / "export" / "model.onnx"))
+    assert any(tensor.data_type == TensorProto.INT8 for tensor in made.graph.initializer)
+    again = folders.read(tmp_path / "out" / "export")
+    assert (again.files, again.classes) == ({"onnx": "model.onnx"}, CLASSES)
+
+
+def test_the_same_rows_give_the_same_integers(export, rows, tmp_path):
+    argv = ["--export", str(export), "--method", "int8-static", "--calibration", str(rows)]
+    for name in ("first", "second"):
+        quantize.main([*argv, "--to", str(tmp_path / name)])
+    first, second = ((tmp_path / name / "export" / "model.onnx").read_bytes() for name in ("first", "second"))
+    assert first == second
+
+
+def test_an_export_without_onnx_is_not_quantised(export, tmp_path):
+    folders.write(Exported("sum", "logits", LOOKS, {"torchscript": "model.pt"}, 20, CLASSES), export)
+    with pytest.raises(RecipeError) as caught:
+        quantize.main(["--export", str(export), "--method", "int8-dynamic", "--to", str(tmp_path / "out")])
+    assert caught.value.diagnostics[0].code == "R0596"
+
+
+def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
+    argv = ["--export", str(export), "--data", str(rows), "--batch_sizes", "1", "32", "--repeats", "4"]
+    assert benchmark.main([*argv, "--threads", "1", "--to", str(tmp_path / "out")]) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert set(metrics) == {"onnx", "machine"}
+    for size in ("batch_1", "batch_32"):
+        found = metrics["onnx"][size]
+        assert 0 < found["latency_p50_ms"] <= found["latency_p95_ms"]
+        assert found["peak_memory_mib"] > 10
+    with (tmp_path / "out" / "timings.csv").open() as file:
+        assert [(row["format"], row["batch_size"]) for row in csv.DictReader(file)] == [("onnx", "1"), ("onnx", "32")]
+
+
+def test_times_are_those_of_batches_after_the_warm_up():
+    sizes = []
+
+    def batch(size):
+        sizes.append(size)
+        time.sleep(0.2 if len(sizes) <= 2 else 0.01)
+        return 3 * size
+
+    found = benchmark.measure(batch, 4, warmup=2, repeats=5)
+    assert sizes == [4] * 7
+    assert 10 <= found.latency_p50_ms < 150
+    assert 4 * 5 / (5 * 0.15) < found.samples_per_second <= 400
+    assert found.tokens_per_second == pytest.approx(3 * found.samples_per_second, rel=1e-3)
+
+
+def test_the_peak_of_memory_begins_anew_with_each_size():
+    """On Linux; elsewhere a process knows its peak since the start only."""
+    benchmark.forget_peak(gpu=False)
+    before = benchmark.peak(gpu=False)
+    np.ones(30_000_000).sum()  # 240 MB
+    assert benchmark.peak(gpu=False) - before > 200_000_000
+    if Path("/proc/self/clear_refs").exists():
+        benchmark.forget_peak(gpu=False)
+        assert benchmark.peak(gpu=False) - before < 100_000_000
+
+
+def test_pictures_are_stretched_or_cropped():
+    picture = Image.new("RGB", (40, 20), "red")
+    picture.paste("blue", (15, 0, 25, 20))
+    stretched = pictures.fit(picture, Looks((10, 10), (0, 0, 0), (1, 1, 1)))
+    cropped = pictures.fit(picture, Looks((10, 10), (0, 0, 0), (1, 1, 1), "crop"))
+    assert stretched.size == cropped.size == (10, 10)
+    assert stretched.getpixel((0, 5)) == (255, 0, 0)
+    assert cropped.getpixel((5, 5)) == (0, 0, 255)
+    assert sum(cropped.getpixel((x, 5)) == (0, 0, 255) for x in range(10)) == 4  # of 10, and 2 that blend
+
+
+def test_pixels_become_numbers_as_the_export_wants_them():
+    tensor = pictures.tensors([Image.new("RGB", (SIDE, SIDE), (255, 0, 51))], LOOKS)
+    assert tensor.shape == (1, 3, SIDE, SIDE)
+    assert tensor.dtype == np.float32
+    assert tensor[0, :, 0, 0] == pytest.approx([1, -1, -0.6])
+
+
+@pytest.mark.parametrize("images", [[], ["a.png", "b.png"]])
+def test_a_row_without_one_picture_is_refused_with_its_place(images, tmp_path):
+    good = {"messages": [], "images": ["a.png"]}
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps(good)}\n{json.dumps({'messages': [], 'images': images})}\n")
+    assert len(pictures.read_rows(tmp_path / "rows.jsonl", 1)) == 1
+    with pytest.raises(RecipeError) as caught:
+        pictures.read_rows(tmp_path / "rows.jsonl", None)
+    assert (caught.value.diagnostics[0].code, caught.value.diagnostics[0].spans[0].line) == ("R0591", 2)
+
+
+def test_labels_are_numbers_or_names_of_classes():
+    rows = [{"label": 1}, {"label": "dark"}]
+    assert pictures.labels(rows, CLASSES) == [1, 0]
+    assert pictures.labels([*rows, {"label": "green"}], CLASSES) is None
+    assert pictures.labels([{}], CLASSES) is None
+
+
+def test_the_command_of_tensorrt_has_the_three_batches():
+    assert trtexec(TensorRt(fp16=False, workspace=512, batch=(1, 2, 4)), (28, 56)) == [
+        *("trtexec", "--onnx=model.onnx", "--saveEngine=model.plan", "--memPoolSize=workspace:512"),
+        *("--minShapes=image:1x3x28x56", "--optShapes=image:2x3x28x56", "--maxShapes=image:4x3x28x56"),
+    ]
+
+
+def built(tmp_path, monkeypatch, program):
+    """What the runner says, with this program in the place of `trtexec`."""
+    (tmp_path / "config.json").write_text(json.dumps({"argv": ["trtexec", "--onnx=model.onnx"]}))
+    (tmp_path / "export").mkdir()
+    (tmp_path / "bin").mkdir()
+    if program is not None:
+        (tmp_path / "bin" / "trtexec").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "bin" / "trtexec").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    tensorrt.main(["--config", str(tmp_path / "config.json"), "--to", str(tmp_path)])
+    return json.loads((tmp_path / "export" / "tensorrt.json").read_bytes())
+
+
+def test_without_trtexec_a_report_says_so(tmp_path, monkeypatch):
+    report = built(tmp_path, monkeypatch, None)
+    assert report["ran"] is False
+    assert report["skipped"] == "skipped: the program `trtexec` is not installed on this machine"
+
+
+def test_with_trtexec_it_runs_in_the_folder_of_the_export(tmp_path, monkeypatch):
+    report = built(tmp_path, monkeypatch, 'echo "$1" > model.plan')
+    assert (report["ran"], report["skipped"]) == (True, None)
+    assert (tmp_path / "export" / "model.plan").read_text() == "--onnx=model.onnx\n"
+
+
+def test_a_trtexec_that_fails_fails_the_stage(tmp_path, monkeypatch):
+    with pytest.raises(RecipeError, match="status 7"):
+        built(tmp_path, monkeypatch, "exit 7")
+
+
+def codes(tmp_path, model, stage):
+    recipes = project(tmp_path, chat=CHAT.replace("MODEL", model).replace("STAGE", stage))
+    return [diagnostic.code for diagnostic in findings(recipes / "chat.yaml", {})]
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("Qwen/Qwen2-VL-2B-Instruct", []),
+        ("llava-hf/llava-1.5-7b-hf", []),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", ["R0380"]),
+        ("google/gemma-3-12b-it", ["R0380"]),
+    ],
+)
+def test_vision_towers_that_were_compared_are_exported_and_others_not(tmp_path, model, found):
+    stage = "tower: {kind: export, model: base, part: vision, image_size: [336, 336], data: data.validation}"
+    assert codes(tmp_path, model, stage) == found
+
+
+def test_where_a_server_listens_is_no_part_of_the_key(tmp_path):
+    """It stands in the script for people alone."""
+    keys = set()
+    for port in (8000, 9000):
+        stage = f"served: {{kind: deploy, model: base, data: data.validation, port: {port}}}"
+        recipes = project(tmp_path, chat=CHAT.replace("MODEL", "Qwen/Qwen2-VL-2B-Instruct").replace("STAGE", stage))
+        [plan] = plans(recipes / "chat.yaml").values()
+        keys.add(plan.stage("served").key)
+        [serve] = plan.stage("served").launch.beside["serve"]
+        assert serve.options["host"] == "127.0.0.1"
+        assert serve.options["port"] == port
+    assert len(keys) == 1
