@@ -16,11 +16,11 @@ python -m runners.predict \
   --data outputs/okvqa/llama-smoke/data/validation.jsonl \
   --classes outputs/okvqa/llama-smoke/data/classes.json \
   --parse none \
-  --batch 8 \
+  --batch 4 \
   --beams 3 \
   --returned 3 \
   --length_penalty 1.0 \
-  --max_new_tokens 12 \
+  --max_new_tokens 4 \
   --max_length 2048 \
   --temperature 0.0 \
   --top_p 1.0 \

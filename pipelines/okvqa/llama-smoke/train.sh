@@ -34,13 +34,13 @@ export RECIPE_PLAN=pipelines/okvqa/llama-smoke/train.json
   --packing false \
   --optim adamw_torch_fused \
   --lr_scheduler_type cosine \
-  --weight_decay 0.0 \
+  --weight_decay 0.01 \
   --adam_beta1 0.9 \
   --adam_beta2 0.95 \
   --adam_epsilon 1e-08 \
   --max_grad_norm 1.0 \
-  --num_train_epochs 100.0 \
-  --max_steps 60 \
+  --num_train_epochs 1.0 \
+  --max_steps 4 \
   --per_device_train_batch_size 6 \
   --per_device_eval_batch_size 1 \
   --gradient_checkpointing false \
@@ -50,7 +50,7 @@ export RECIPE_PLAN=pipelines/okvqa/llama-smoke/train.json
   --freeze_aligner true \
   --freeze_llm false \
   --truncation_strategy delete \
-  --learning_rate 0.01 \
+  --learning_rate 0.001 \
   --warmup_ratio 0.03 \
   --gradient_accumulation_steps 1 \
   --save_strategy steps \
