@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from schema.base import bytes_of
 from schema.context import Context
 from schema.diagnostics import Diagnostic, Span
 from schema.stages.distill import Distill
-from schema.students import FAMILIES, MISNAMED, TEACHERS
+from schema.students import FAMILIES, TEACHERS
 
 ROWS_OF_STUDENTS = {
     "classification": "classify",
@@ -150,16 +149,6 @@ def _warning(code: str, message: str, help: str, place: Span) -> Diagnostic:
     return Diagnostic(code, message, help, (place,), "warning")
 
 
-def teachers_have_their_names(context: Context) -> Iterator[Diagnostic]:
-    """R0399: a model that is spoken of and does not exist."""
-    for name, spec in context.recipe.models.items():
-        spoken = re.sub(r"^[^/]*/|-instruct$", "", spec.id.lower())
-        if spoken in MISNAMED:
-            message = f"there is no `{spec.id}`: no model has this name and size"
-            help = "write " + " or ".join(f"`id: {id}`" for id in MISNAMED[spoken])
-            yield Diagnostic("R0399", message, help, (context.at("models", name, "id"),))
-
-
 def views_are_possible(context: Context) -> Iterator[Diagnostic]:
     """R0460: several views of a picture differ, and are shown to students that tell classes apart."""
     for name, stage in _stages(context):
@@ -206,7 +195,6 @@ RULES = (
     widths_agree,
     teachers_are_named,
     students_are_known_to_learn,
-    teachers_have_their_names,
     views_are_possible,
     student_cadences_fit,
     students_step,

@@ -212,7 +212,8 @@ def test_what_works_is_not_warned_of(tmp_path):
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-8B-Instruct", "Qwen2.5-VL-8B"])
 def test_a_model_that_does_not_exist_is_told_with_what_may_be_meant(tmp_path, name):
-    diagnostic = found(tmp_path, TAUGHT, teacher=f"{{id: {name}}}")["R0399"]
+    diagnostic = found(tmp_path, TAUGHT, teacher=f"{{id: {name}}}")["R0315"]
+    assert "does not exist" in diagnostic.message
     assert "Qwen/Qwen2.5-VL-7B-Instruct" in diagnostic.help
     assert "Qwen/Qwen3-VL-8B-Instruct" in diagnostic.help
 

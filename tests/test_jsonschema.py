@@ -94,7 +94,6 @@ UNSAID_RULES = {
     "widths_agree": "R0394",
     "teachers_are_named": "R0395",
     "students_are_known_to_learn": "R0396, R0397, R0398",
-    "teachers_have_their_names": "R0399",
     "views_are_possible": "R0460",
     "student_cadences_fit": "R0461",
     "students_step": "R0462",
