@@ -14,13 +14,13 @@ def load(rows: RowsArguments, given: Any) -> tuple[Any, Any]:
     """The model, and its processor or tokenizer. Errors: RecipeError R0562 when it knows no limits of pixels."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-    from trl import get_kbit_device_map, get_quantization_config
+    from trl import get_quantization_config
 
     folder = given.model_name_or_path
     options = how_loaded(given)
     quantization = get_quantization_config(given)
     if quantization is not None:
-        options |= {"device_map": get_kbit_device_map(), "quantization_config": quantization}
+        options |= {"device_map": _own_gpu(), "quantization_config": quantization}
     sees = AutoConfig.from_pretrained(folder).model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     model = (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_pretrained(folder, **options)
     if sees:
@@ -30,6 +30,14 @@ def load(rows: RowsArguments, given: Any) -> tuple[Any, Any]:
     processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(rows.processor or folder, **limits)
     _check_limits(processor, limits)
     return model, processor
+
+
+def _own_gpu() -> dict[str, int] | None:
+    """Where quantised weights go: the GPU of this process; None on a CPU. TRL 1 no longer has a function for that."""
+    import torch
+    from accelerate import PartialState
+
+    return {"": PartialState().local_process_index} if torch.cuda.is_available() else None
 
 
 def _check_limits(processor: Any, limits: Mapping[str, int]) -> None:

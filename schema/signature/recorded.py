@@ -80,13 +80,17 @@ def _bare(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-@cache
 def load(engine: str, command: str, within: str = DEFAULT) -> Signature:
     """The signature of a command in the engine version of a toolchain, e.g. ("ms-swift", "sft").
 
     Raises:
         LookupError: when it was never recorded.
     """
+    return _loaded(engine, command, within)
+
+
+@cache
+def _loaded(engine: str, command: str, within: str) -> Signature:
     folder = _recorded(within)["signatures"].get(engine)
     path = place_of(within) / f"{folder}" / f"{command}.json"
     if folder is None or not path.is_file():
