@@ -18,6 +18,8 @@ from schema.diagnostics import RecipeError
 from schema.load import load
 from schema.toolchain import NEEDS_GPU, is_smoke
 
+AROUND = ("prepare", "check", "merge", "predict", "evaluate")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -26,6 +28,8 @@ class Row:
     name: str
     file: str
     what: str
+    kinds: str
+    """The kinds of its stages but those that every recipe has around them."""
     models: str
     hardware: str
     compiled: str
@@ -35,7 +39,7 @@ class Row:
 
 
 def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """List the recipes of this project: what, models, hardware, compiled, last run."""
+    """List the recipes of this project: kinds of stages, models, hardware, compiled, smoke run, last run."""
     rows = [row for file in recipe_files(Path()) for row in _rows(file)]
     if as_json:
         print(json.dumps({"format_version": 1, "recipes": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False))
@@ -44,22 +48,13 @@ def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = 
         print("there is no recipe in recipes/ here; `recipe new NAME` writes one")
         return
     from rich.console import Console  # tables are only for people
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(
-        "recipe",
-        "what",
-        "models",
-        "hardware",
-        "compiled",
-        "smoke run",
-        "last run",
-        box=None,
-        header_style="bold",
-        pad_edge=False,
-    )
+    table = Table(Column("recipe", no_wrap=True), box=None, header_style="bold", pad_edge=False)
+    for name in ("kinds", "models", "hardware", "compiled", "smoke run", "last run"):
+        table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(row.name, row.what, row.models, row.hardware, row.compiled, row.smoke, row.last_run)
+        table.add_row(row.name, row.kinds or row.what, row.models, row.hardware, row.compiled, row.smoke, row.last_run)
     Console().print(table)
 
 
@@ -79,6 +74,7 @@ def _rows(file: Path) -> list[Row]:
                 "",
                 "",
                 "",
+                "",
             )
         ]
 
@@ -93,6 +89,7 @@ def _row(root: Path, plan: Plan) -> Row:
         plan.label,
         plan.file,
         recipe.description if plan.instance.variant is None else "",
+        ", ".join(dict.fromkeys(kind for stage in plan.stages if (kind := stage.kind) not in AROUND)),
         ", ".join(model.id for model in recipe.models.values()),
         device + (f" {hardware.gpu_memory}" if hardware.gpu_memory else ""),
         "no" if missing else "stale" if stale else "yes",

@@ -76,6 +76,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "swift": ENGINE_PACKAGES,
     "swift rlhf": ("trl",),
     "runners.predict.__main__": ANSWER_PACKAGES,
+    "runners.predict.vllm": (*ANSWER_PACKAGES, "vllm"),
     "runners.predict.check": ANSWER_PACKAGES,
     "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
