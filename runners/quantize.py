@@ -80,7 +80,8 @@ def quantize(before: Path, after: Path, calibration: Tensor | None) -> None:
             quantize_dynamic(str(prepared), str(after), op_types_to_quantize=PRODUCTS, weight_type=QuantType.QInt8)
         else:
             quantize_static(
-                str(prepared), str(after), _reader(calibration), quant_format=QuantFormat.QDQ, op_types_to_quantize=PRODUCTS, per_channel=True,
+                str(prepared), str(after), _reader(calibration), quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=PRODUCTS, per_channel=True,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             )  # fmt: skip
 

@@ -264,7 +264,8 @@ def test_a_mask_does_not_take_the_steps_of_what_it_masks(tmp_path):
         [
             helper.make_node("Flatten", ["image"], ["flat"], axis=1),
             helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
-            helper.make_node("Add", ["scores", "mask"], ["masked"]),
+            helper.make_node("Mul", ["scores", "half"], ["scaled"]),  # as in attention
+            helper.make_node("Add", ["scaled", "mask"], ["masked"]),
             helper.make_node("Softmax", ["masked"], ["result"], axis=-1),
         ],
         "masked",
@@ -272,6 +273,7 @@ def test_a_mask_does_not_take_the_steps_of_what_it_masks(tmp_path):
         [helper.make_tensor_value_info("result", TensorProto.FLOAT, ["batch", 4])],
         [
             numpy_helper.from_array(rng.normal(size=(12, 4)).astype(np.float32), "weights"),
+            numpy_helper.from_array(np.float32([0.5]), "half"),
             numpy_helper.from_array(mask, "mask"),
         ],
     )
