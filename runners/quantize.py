@@ -29,6 +29,8 @@ from schema.files import write_json
 
 CHUNK = 16  # rows at once
 FILE = "model.onnx"
+PRODUCTS = ["MatMul", "Gemm", "Conv"]
+"""What computes with integers. Sums and masks stay as they are: a mask's -3e38 would leave no step for the rest."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,10 +77,11 @@ def quantize(before: Path, after: Path, calibration: Tensor | None) -> None:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(before), str(prepared), skip_symbolic_shape=True)
         if calibration is None:
-            quantize_dynamic(str(prepared), str(after), weight_type=QuantType.QInt8)
+            quantize_dynamic(str(prepared), str(after), op_types_to_quantize=PRODUCTS, weight_type=QuantType.QInt8)
         else:
             quantize_static(
-                str(prepared), str(after), _reader(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
+                str(prepared), str(after), _reader(calibration), quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=PRODUCTS, per_channel=True,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             )  # fmt: skip
 
