@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runners import cli, trl_arguments, trl_model, trl_questions, trl_reference, trl_training
+from runners import cli, trl_arguments, trl_model, trl_questions, trl_reference, trl_rows, trl_training
 from runners.rewards import plugin
 from runners.rewards.load import Scores, scores
 from runners.trl_arguments import GrpoArguments
@@ -97,7 +97,7 @@ def _questions(files: Sequence[str], rows: GrpoArguments, config: Any, processor
     sees = trl_model.has_pictures(processor)
     found = trl_questions.read(files, sees, Path(rows.image_folder or ""))
     limit = trl_questions.Limit(trl_questions.counter(processor), rows.max_prompt_length, config.seed)
-    return trl_questions.Fitting(found, limit)
+    return trl_rows.as_dataset(trl_questions.Fitting(found, limit))
 
 
 def _enough(questions: int, config: Any) -> None:

@@ -130,6 +130,22 @@ class Pictures(Sequence[Row]):
         return row | {"images": [_open(self.folder / path) for path in row["images"]]}
 
 
+def as_dataset(rows: Sequence[Row]) -> Any:
+    """Rows as the trainers of the installed TRL take them: from version 1 on only in a data set, which asks for them here."""
+    from importlib.metadata import version
+
+    from datasets import Dataset
+
+    if int(version("trl").partition(".")[0]) < 1:
+        return rows
+
+    def asked(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        found = [rows[index] for index in batch["prompt"]]  # a name that trainers keep
+        return {name: [row[name] for row in found] for name in found[0]}
+
+    return Dataset.from_dict({"prompt": list(range(len(rows)))}).with_transform(asked)
+
+
 def _open(path: Path) -> Any:
     from PIL import Image  # loads a library of formats
 

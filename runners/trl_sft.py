@@ -50,7 +50,7 @@ def dataset(files: Sequence[str], rows: RowsArguments, sees: bool, ending: str) 
     """The rows of files as the trainer takes them. Errors: RecipeError R0560."""
     found = trl_rows.read(files, sees, ending)
     if sees:
-        return trl_rows.Pictures(found, Path(rows.image_folder or ""))
+        return trl_rows.as_dataset(trl_rows.Pictures(found, Path(rows.image_folder or "")))
     from datasets import Dataset
 
     return Dataset.from_list(found)
