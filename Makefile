@@ -49,6 +49,8 @@ lock: $(UV) ## resolve the requirements anew
 
 signatures: .venv/dev ## record anew what the installed engines accept
 	$(BIN)/python -m runners.signatures
+	$(BIN)/python -m runners.signatures --toolchain trl1
+	$(BIN)/python -m runners.signatures --toolchain vllm
 
 clean: ## take away what can be made again: outputs, caches, the environment
 	rm -rf .venv .recipe outputs build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
