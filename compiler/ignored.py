@@ -17,6 +17,8 @@ IGNORED_OPTIONS: dict[str, str] = {
     "logging_dir": "a place",
     "report_to": "who is told",
     "run_name": "a label",
+    "served_model_name": "a label",
+    "served-model-name": "a label",
     "project": "a label",
     "swanlab_project": "a label",
     "swanlab_exp_name": "a label",

@@ -91,7 +91,7 @@ Address = _text(
 )
 ServiceAddress = _text(
     r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
-    "R0021",
+    "R0110",
     "this is not the address of a service",
     "write `https://` and the host, without a name or password; a path may follow, a query may not",
     ["https://training.example.com/tasks"],

@@ -84,7 +84,7 @@ def extras_are_known(context: Context) -> Iterator[Diagnostic]:
 def found_things_have_their_scores(context: Context) -> Iterator[Diagnostic]:
     """R0454: what is found in pictures is scored by its place, and not by classes of rows."""
     for name, stage in context.recipe.stages.items():
-        if not isinstance(stage, Evaluate) or "metrics" not in stage.model_fields_set:
+        if not isinstance(stage, Evaluate) or stage.metrics == Evaluate.model_fields["metrics"].default:
             continue
         predicting = context.recipe.stages[stage.predictions]
         student = context.recipe.student(predicting.model) if isinstance(predicting, Predict) else None

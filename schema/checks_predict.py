@@ -10,7 +10,7 @@ from schema.stages import Check, Predict
 
 
 def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
-    """R0360 to R0363: beams, several answers, further options and classifiers, by engine."""
+    """R0360, R0361, R0362, R0363: beams, several answers, further options and classifiers, by engine."""
     for name, stage in context.recipe.stages.items():
         if isinstance(stage, Predict):
             for code, field, message, help in _impossible(stage, context.recipe.classifier(stage.model) is not None):

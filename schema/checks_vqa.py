@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from schema.context import Context
+from schema.datasets.base import Split
 from schema.datasets.okvqa import QUESTION, Okvqa
 from schema.diagnostics import Diagnostic, Span
 from schema.references import stage_place
@@ -17,7 +18,7 @@ AGREEMENT = "vqa_accuracy"
 def official_split_stays(context: Context) -> Iterator[Diagnostic]:
     """R0365: the official split is the split."""
     for name, dataset in _okvqa(context):
-        if "split" in dataset.model_fields_set:
+        if dataset.split != Split():
             message = "the data set brings its own split: training and validation questions are files of their own"
             place = context.at("datasets", name, "split")
             yield Diagnostic("R0365", message, "remove `split`; the splits are `train` and `validation`", (place,))

@@ -26,7 +26,7 @@ from schema.yaml_core import EXACT
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "schema" / "recipe-v1.schema.json"
 GOLDEN = ROOT / "tests" / "golden"
-WHOLES = ("every-field", "rlhf", "zoo", "visual-questions", "distill", "dense", "delivery")
+WHOLES = ("every-field", "rlhf", "zoo", "visual-questions", "distill", "dense", "delivery", "answers", "paths")
 """Golden recipes that have every field between them."""
 FILES = [*sorted((ROOT / "recipes").glob("*.yaml")), *(GOLDEN / name / "recipe.yaml" for name in WHOLES)]
 RECIPES = {

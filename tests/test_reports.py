@@ -147,7 +147,7 @@ def test_a_slow_service_holds_no_step_up(tmp_path):
 def test_what_is_no_address_of_a_service(url):
     with pytest.raises(RecipeError) as error:
         keys(quoted(tracked(url=url)))
-    assert error.value.diagnostics[0].code == "R0021"
+    assert error.value.diagnostics[0].code == "R0110"
 
 
 def test_a_task_is_outside_of_every_hash():
@@ -155,7 +155,7 @@ def test_a_task_is_outside_of_every_hash():
 
 
 def tracked(**fields):
-    recipe = {k: v for k, v in RECIPES["dpo"].items() if k not in ("variants", "axes")}
+    recipe = {k: v for k, v in RECIPES["recipes/dpo"].items() if k not in ("variants", "axes")}
     http = {"url": "https://training.example.com/tasks", "task": "42"} | fields
     stages = {
         name: {**stage, "logging": {"http": http}} if stage["kind"] in ("sft", "dpo") else stage

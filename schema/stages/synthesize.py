@@ -9,39 +9,11 @@ paths:
   prompt: "{question} The answer is {answer}. Say how it follows, as: thing in the picture -> relation -> answer"
 """
 
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
+from typing import Literal
 
 from schema.base import Name, Positive, Reference
 from schema.stage import Product, Stage, Use
-
-PLACEHOLDERS = ("question", "answer", "path")
-"""What `{…}` may name in a template."""
-
-
-def _template(*needed: str, also: tuple[str, ...] = ()) -> AfterValidator:
-    """A validator for text that names all of `needed`, and of PLACEHOLDERS no others but `also`."""
-
-    def check(text: str) -> str:
-        for name in needed:
-            if f"{{{name}}}" not in text:
-                raise PydanticCustomError("R0332", f"this template does not name `{{{name}}}`", {"help": HELP[name]})
-        for name in PLACEHOLDERS:
-            if name not in (*needed, *also) and f"{{{name}}}" in text:
-                help = "name " + " and ".join(f"`{{{other}}}`" for other in (*needed, *also)) + " only"
-                raise PydanticCustomError("R0332", f"`{{{name}}}` is not known here yet", {"help": help})
-        return text
-
-    return AfterValidator(check)
-
-
-HELP = {
-    "question": "write `{question}` where the question is to stand",
-    "answer": "write `{answer}` where the answer is to stand to which the path leads",
-    "path": "write `{path}` where the path is to stand, or there is nothing to learn",
-}
+from schema.templates import Ask, Prompt, Teach
 
 
 class Synthesize(Stage):
@@ -56,11 +28,11 @@ class Synthesize(Stage):
     """`STAGE.SPLIT` of a `prepare` stage: the questions."""
     held_out: Reference | None = None
     """Rows whose questions may not come back here; the split that is scored later."""
-    prompt: Annotated[str, _template("question", "answer")]
+    prompt: Prompt
     """What the model is asked for each answer; names `{question}` and `{answer}`."""
-    ask: Annotated[str, _template("question")] = "{question}"
+    ask: Ask = "{question}"
     """What the new rows ask."""
-    teach: Annotated[str, _template("path", also=("question", "answer"))] = "{path}\nAnswer: {answer}"
+    teach: Teach = "{path}\nAnswer: {answer}"
     """What they answer; names `{path}`, and `{answer}` where it is to stand alone."""
     per_question: Positive = 2
     """Paths of one question that are kept at most, the best by the score of the answer."""
