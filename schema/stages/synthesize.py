@@ -30,10 +30,10 @@ class Synthesize(Stage):
     """Rows whose questions may not come back here; the split that is scored later."""
     prompt: Prompt
     """What the model is asked for each answer; names `{question}` and `{answer}`."""
-    ask: Ask = "{question}"
-    """What the new rows ask."""
-    teach: Teach = "{path}\nAnswer: {answer}"
-    """What they answer; names `{path}`, and `{answer}` where it is to stand alone."""
+    ask: Ask = "{question} Write the path to the answer."
+    """What the new rows ask: something else than the rows of `data`, or one question has two answers."""
+    teach: Teach = "{path}"
+    """What they answer; names `{path}`, and may name `{question}` and `{answer}`."""
     per_question: Positive = 2
     """Paths of one question that are kept at most, the best by the score of the answer."""
     max_relations: Positive = 4
