@@ -147,7 +147,7 @@ def quantisers_are_locked(context: Context) -> Iterator[Diagnostic]:
     """R0314: a method needs packages that are not part of the toolchain (a warning: they may be installed by hand)."""
     for name, stage in _of(context, Quantize):
         for package in NEEDS.get(stage.method, ()):
-            if package not in toolchain():
+            if package not in toolchain(context.recipe.toolchain_of(name)):
                 message = f"`{stage.method}` needs the package `{package}`, which the toolchain does not hold"
                 help = f"install `{package}` into the environment that runs this recipe"
                 yield Diagnostic("R0314", message, help, (context.at("stages", name, "method"),), "warning")
@@ -156,9 +156,9 @@ def quantisers_are_locked(context: Context) -> Iterator[Diagnostic]:
 def servers_are_locked(context: Context) -> Iterator[Diagnostic]:
     """R0314: the same of a server."""
     for name, stage in _of(context, Deploy):
-        if stage.on_vllm and "vllm" not in toolchain():
+        if stage.on_vllm and "vllm" not in toolchain(context.recipe.toolchain_of(name)):
             message = "`vllm` needs the package `vllm`, which the toolchain does not hold"
-            help = "install `vllm` into the environment that runs this recipe"
+            help = "write `toolchain: vllm` in the stage"
             place = context.at("stages", name, "server" if stage.server == "vllm" else "backend")
             yield Diagnostic("R0314", message, help, (place,), "warning")
 

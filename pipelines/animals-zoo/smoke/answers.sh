@@ -12,7 +12,8 @@ export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/animals-zoo/smoke/data
 
 swift infer \
-  --model outputs/animals-zoo/smoke/merged/model \
+  --model .recipe/models/tiny--llava1.5-hf \
+  --adapters outputs/animals-zoo/smoke/train/model \
   --model_type llava1_5_hf \
   --template llava1_5_hf \
   --task_type causal_lm \
