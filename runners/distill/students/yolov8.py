@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from runners.distill.students.base import Options, Student, StudentOutput, load_pretrained
@@ -89,6 +90,7 @@ class Yolo(Student):
 
 def _model(size: str, classes: int) -> torch.nn.Module:
     """The network with new weights. Errors: RecipeError R0681 when ultralytics is missing."""
+    opens = Image.open
     with tempfile.TemporaryDirectory(prefix="yolo-") as settings:
         os.environ.update({**QUIET, "YOLO_CONFIG_DIR": settings})
         try:
@@ -97,6 +99,8 @@ def _model(size: str, classes: int) -> torch.nn.Module:
             message = "the student `yolov8` needs the package `ultralytics`, which is not installed"
             help = "if its licence AGPL-3.0 suits you: `pip install .[yolo]`"
             raise RecipeError([Diagnostic("R0681", message, help)]) from None
+        finally:
+            Image.open = opens  # the library puts its own in place, for the whole process
         network: torch.nn.Module = DetectionModel(f"yolov8{size}.yaml", nc=classes, verbose=False)
     return network
 
