@@ -9,28 +9,17 @@ import pytest
 
 from runners.predict import vllm
 from schema.diagnostics import RecipeError
+from schema.signature import load
 
-ENGINE_OPTIONS = {
-    "model",
-    "dtype",
-    "seed",
-    "tensor_parallel_size",
-    "generation_config",
-    "limit_mm_per_prompt",
-    "allowed_local_media_path",
-    "max_model_len",
-    "mm_processor_kwargs",
-    "enable_lora",
-    "max_lora_rank",
-}
-"""The names of vLLM's engine arguments that are used: https://docs.vllm.ai/en/stable/configuration/engine_args/"""
+SERVER = load("vllm", "serve", "vllm")
+"""vLLM's own parser, recorded: its server and `LLM` take the same engine arguments."""
 
 
 class Engine:
     """Notes what it is made with and asked, and answers each conversation with its number."""
 
     def __init__(self, **options):
-        assert options.keys() <= ENGINE_OPTIONS
+        assert [name for name in options if SERVER.find(name) is None] == []
         self.made = options
         Engine.last = self
 
