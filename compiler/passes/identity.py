@@ -29,44 +29,12 @@ from schema.signature import Signature, load, packages, resolve
 
 FORMAT = 1
 
-ENGINE_PACKAGES = (
-    "accelerate",
-    "datasets",
-    "ms-swift",
-    "numpy",
-    "peft",
-    "pillow",
-    "qwen-vl-utils",
-    "safetensors",
-    "tokenizers",
-    "torch",
-    "torchvision",
-    "transformers",
-)
-TRL_PACKAGES = (
-    "accelerate",
-    "datasets",
-    "numpy",
-    "peft",
-    "pillow",
-    "safetensors",
-    "tokenizers",
-    "torch",
-    "torchvision",
-    "transformers",
-    "trl",
-)
 ANSWER_PACKAGES = (
-    "accelerate",
-    "numpy",
-    "peft",
-    "pillow",
-    "safetensors",
-    "tokenizers",
-    "torch",
-    "torchvision",
-    "transformers",
+    *("accelerate", "numpy", "peft", "pillow", "safetensors"),
+    *("tokenizers", "torch", "torchvision", "transformers"),
 )
+ENGINE_PACKAGES = (*ANSWER_PACKAGES, "datasets", "ms-swift", "qwen-vl-utils")
+TRL_PACKAGES = (*ANSWER_PACKAGES, "datasets", "trl")
 STUDENT_PACKAGES = (
     *("numpy", "pillow", "safetensors", "scikit-learn", "segmentation-models-pytorch"),
     *("timm", "torch", "torchmetrics", "torchvision"),
