@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_script_becomes_its_recipe(case, tmp_path, request):
     project(tmp_path)
-    for file in case.iterdir():
+    for file in filter(Path.is_file, case.iterdir()):
         shutil.copy(file, tmp_path)
     code, out, err = recipe(tmp_path, "import", source_of(case).name, "--name", case.name)
     written = (tmp_path / "recipes" / f"{case.name}.yaml").read_text("utf-8")
@@ -57,7 +57,7 @@ ENGINES = [case for case in CASES if source_of(case).suffix == ".sh" and case.na
 def test_every_word_of_a_script_is_accounted_for(case, tmp_path):
     """Counted without the importer's own reading of options: each `--option` is compiled or listed by its name."""
     project(tmp_path)
-    for file in case.iterdir():
+    for file in filter(Path.is_file, case.iterdir()):
         shutil.copy(file, tmp_path)
     text = source_of(case).read_text("utf-8")
     found = imported(tmp_path, text)

@@ -37,7 +37,7 @@ def test_every_variant_compiles_where_its_model_runs():
     for variant, kind in RUNS.items():
         plan = found[f"animals-zoo/{variant}"]
         assert [finding for finding in plan.diagnostics if finding.severity == "error"] == []
-        for stage in ("train", "merged", "answers"):
+        for stage in ("train", "answers", *(() if variant == "smoke" else ("merged",))):
             assert plan.stage(stage).launch.commands[0].options["model_type"] == kind
 
 

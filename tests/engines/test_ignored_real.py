@@ -68,6 +68,8 @@ ELSEWHERE = {
     "resume_from_checkpoint": "tests/engines/test_resume_real.py",
     "check_model": "asks the hub, which tests do not",
     "exist_ok": "of `swift export`",
+    "served_model_name": "of `swift deploy`",
+    "served-model-name": "of `vllm serve`",
     "vllm_server_host": "of `swift rlhf` with a server of vLLM, which needs a GPU",
     "vllm_server_port": "of `swift rlhf` with a server of vLLM, which needs a GPU",
 }
