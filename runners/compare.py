@@ -54,8 +54,9 @@ class Comparison:
 
     def change(self, line: Line) -> float | None:
         """By how much the last score is above the first."""
-        first, *_, last = (*self.scores(line), None) if len(self.stages) < 2 else self.scores(line)
-        return None if first is None or last is None else round(last - first, DIGITS)
+        scores = self.scores(line)
+        first, last = scores[0], scores[-1]
+        return None if len(scores) < 2 or first is None or last is None else round(last - first, DIGITS)
 
 
 def compare(root: Path, recipe: str, instances: Sequence[Instance], metric: str | None) -> Comparison:

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from runners.progress import Follower
-from runners.supervise import say
-from schema.diagnostics import RecipeError
+from runners.supervise import Stopped, say
 
 if TYPE_CHECKING:
     import httpx
@@ -44,12 +43,12 @@ def reported(stage: Stage, log: Path) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     reporter = Reporter(stage, log)
-    state: State = "stopped"
+    state: State = "failed"
     try:
         yield reporter.start
         state = "done"
-    except RecipeError:
-        state = "failed"
+    except Stopped:
+        state = "stopped"
         raise
     finally:
         reporter.end(state)

@@ -10,7 +10,6 @@ path. What compares and trains is TRL's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from runners import cli, trl_arguments, trl_model, trl_pairs, trl_reference, trl_rows, trl_training
@@ -23,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     rows, config, given = trl_arguments.parser(trl_arguments.dpo_sources()).parse_args_and_config(argv)
     trl_training.begin(config)
-    longest, config.max_length = config.max_length, None if rows.too_long == "error" else config.max_length
+    limit, config.max_length = config.max_length, None if rows.too_long == "error" else config.max_length
     model, processor, peft = trl_reference.policy(rows, config, given)
     sees = trl_model.has_pictures(processor)
     ending = trl_rows.ending_of(processor, sees)
@@ -38,28 +37,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     trl_reference.compare(trainer, rows)
     if rows.too_long == "error":
-        _refuse_longer(trainer, longest, sees)
+        trl_training.refuse_longer(trainer, limit, sees, _longest)
     trl_training.train(trainer)
     return 0
 
 
 def _pairs(files: Sequence[str], rows: DpoArguments, sees: bool, ending: str) -> Any:
     """The rows as the trainer takes them. Errors: RecipeError R0560."""
-    found = trl_pairs.read(files, sees, ending)
-    if sees:
-        return trl_rows.Pictures(found, Path(rows.image_folder or ""))
-    from datasets import Dataset  # loads pyarrow
-
-    return Dataset.from_list(found)
+    return trl_rows.dataset(trl_pairs.read(files, sees, ending), sees, rows.image_folder)
 
 
-def _refuse_longer(trainer: Any, limit: int, sees: bool) -> None:
-    """End the run at a pair that is longer than it may be: with pictures where it comes up, else before the first step."""
-    if sees:
-        trainer.data_collator = trl_training.Measured(trainer.data_collator, limit)
-        return
-    for rows in filter(None, (trainer.train_dataset, trainer.eval_dataset)):
-        trl_training.check_length(max(map(trl_pairs.length, rows)), limit)
+def _longest(pairs: Any) -> int:
+    return max(map(trl_pairs.length, pairs))
 
 
 if __name__ == "__main__":

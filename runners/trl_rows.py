@@ -130,6 +130,15 @@ class Pictures(Sequence[Row]):
         return row | {"images": [_open(self.folder / path) for path in row["images"]]}
 
 
+def dataset(rows: Sequence[Row], pictures: bool, folder: str | None) -> Any:
+    """Rows of conversations as the trainers take them: pictures, below `folder`, are opened when they are asked for."""
+    if pictures:
+        return as_dataset(Pictures(rows, Path(folder or "")))
+    from datasets import Dataset  # loads pyarrow
+
+    return Dataset.from_list(rows)
+
+
 def as_dataset(rows: Sequence[Row]) -> Any:
     """Rows as the trainers of the installed TRL take them: from version 1 on only in a data set, which asks for them here."""
     from importlib.metadata import version

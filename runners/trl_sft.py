@@ -11,7 +11,6 @@ puts adapters into the vision tower. Everything that trains is TRL's: its traine
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from runners import cli, trl_arguments, trl_model, trl_parts, trl_rows, trl_training
@@ -35,34 +34,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         model=model,
         args=config,
         processing_class=processor,
-        train_dataset=dataset(rows.train_dataset, rows, sees, ending),
-        eval_dataset=dataset(rows.eval_dataset, rows, sees, ending) if rows.eval_dataset else None,
+        train_dataset=_examples(rows.train_dataset, rows, sees, ending),
+        eval_dataset=_examples(rows.eval_dataset, rows, sees, ending) if rows.eval_dataset else None,
         peft_config=peft,
         callbacks=trl_training.callbacks(),
     )
     if rows.too_long == "error":
-        _refuse_longer(trainer, max_length, sees)
+        trl_training.refuse_longer(trainer, max_length, sees, _longest)
     trl_training.train(trainer)
     return 0
 
 
-def dataset(files: Sequence[str], rows: RowsArguments, sees: bool, ending: str) -> Any:
-    """The rows of files as the trainer takes them. Errors: RecipeError R0560."""
-    found = trl_rows.read(files, sees, ending)
-    if sees:
-        return trl_rows.as_dataset(trl_rows.Pictures(found, Path(rows.image_folder or "")))
-    from datasets import Dataset
-
-    return Dataset.from_list(found)
+def _examples(files: Sequence[str], rows: RowsArguments, sees: bool, ending: str) -> Any:
+    """The rows as the trainer takes them. Errors: RecipeError R0560."""
+    return trl_rows.dataset(trl_rows.read(files, sees, ending), sees, rows.image_folder)
 
 
-def _refuse_longer(trainer: Any, limit: int, sees: bool) -> None:
-    """End the run at an example that is longer than it may be, where TRL cuts it in silence."""
-    if sees:
-        trainer.data_collator = trl_training.Measured(trainer.data_collator, limit)
-        return
-    for rows in filter(None, (trainer.train_dataset, trainer.eval_dataset)):
-        trl_training.check_length(max(map(len, rows["input_ids"])), limit)
+def _longest(examples: Any) -> int:
+    return max(map(len, examples["input_ids"]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schema.diagnostics import Diagnostic, RecipeError
@@ -62,6 +62,19 @@ def _without_counts() -> Any:
                 state.log_history[-1].pop(name, None)
 
     return WithoutCounts()
+
+
+def refuse_longer(trainer: Any, limit: int, sees: bool, longest: Callable[[Any], int]) -> None:
+    """End the run at an example beyond the limit, where TRL would cut it in silence.
+
+    With pictures it ends where the example comes up, for only its batch tells how long it is; else before the first step:
+    `longest` gives the length of the longest of a data set. Errors: RecipeError R0563, now or later.
+    """
+    if sees:
+        trainer.data_collator = Measured(trainer.data_collator, limit)
+        return
+    for rows in filter(None, (trainer.train_dataset, trainer.eval_dataset)):
+        check_length(longest(rows), limit)
 
 
 class Measured:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from compiler.backends import ms_swift
-from compiler.backends.fields import picture_folder, without_nulls
+from compiler.backends.fields import own_environment, picture_folder, without_nulls
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Predict
-
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
@@ -35,7 +33,7 @@ def _transformers(plan: Plan, planned: StagePlan) -> Launch:
         "to": OutputPath("result"),
     }
     command = Command(("python", "-m", "runners.predict"), without_nulls(options))
-    return Launch((command,), environment(plan), runners=("runners.predict.__main__",))
+    return Launch((command,), own_environment(plan), runners=("runners.predict.__main__",))
 
 
 def _vllm(plan: Plan, planned: StagePlan) -> Launch:
@@ -50,7 +48,7 @@ def _vllm(plan: Plan, planned: StagePlan) -> Launch:
         "to": OutputPath("result"),
     }
     command = Command(("python", "-m", "runners.predict.vllm"), without_nulls(options))
-    return Launch((command,), environment(plan), runners=("runners.predict.vllm",))
+    return Launch((command,), own_environment(plan), runners=("runners.predict.vllm",))
 
 
 def loaded(plan: Plan, planned: StagePlan) -> dict[str, Value | None]:
@@ -89,10 +87,3 @@ def _sampling(plan: Plan, stage: Predict) -> dict[str, Value | None]:
         "top_p": stage.top_p,
         "seed": plan.instance.recipe.seed,
     }
-
-
-def environment(plan: Plan) -> dict[str, str | InputPath]:
-    """What our own programs that load a model need."""
-    hardware = plan.instance.recipe.hardware
-    env: dict[str, str | InputPath] = {"OMP_NUM_THREADS": str(hardware.threads), "PYTHONHASHSEED": "0", **OFFLINE}
-    return env | ({"CUDA_VISIBLE_DEVICES": ""} if hardware.gpus == 0 else {})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.backends.answering import environment, loaded
-from compiler.backends.fields import without_nulls
+from compiler.backends.answering import loaded
+from compiler.backends.fields import own_environment, without_nulls
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Check
 
@@ -22,4 +22,4 @@ def check(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
         "to": OutputPath("result"),
     }
     command = Command(("python", "-m", RUNNER), without_nulls(options))
-    return Launch((command,), environment(plan), runners=(RUNNER,)), (Output("check.json"),)
+    return Launch((command,), own_environment(plan), runners=(RUNNER,)), (Output("check.json"),)

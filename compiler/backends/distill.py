@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from compiler.backends import accelerate
-from compiler.backends.fields import LONG
+from compiler.backends.fields import LONG, own_environment, told_by_cluster
 from compiler.plan import (
     Command,
     FilePath,
@@ -27,7 +27,6 @@ from schema.base import steps_of
 from schema.stages import Distill, Predict
 
 STEPS = ("runners.distill.remember", "runners.distill.train", "runners.distill.collect")
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 RESULT = OutputPath("result")
 CHECKPOINTS = OutputPath("checkpoints")
 
@@ -57,7 +56,7 @@ def distill(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         ),
         Command(("python", "-m", STEPS[2]), {"config": file, "from": CHECKPOINTS, "to": RESULT}),
     )
-    launch = Launch(commands, _env(plan), _files(plan, planned), _required(plan), _runners(stage))
+    launch = Launch(commands, own_environment(plan), _files(plan, planned), told_by_cluster(plan), _runners(stage))
     return launch, (
         Output("student", "model"),
         Output("metrics.json", "metrics"),
@@ -79,7 +78,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "to": RESULT,
     }
     command = Command(("python", "-m", "runners.distill.answer"), options)
-    launch = Launch((command,), _env(plan), runners=("runners.distill.answer", *_modules(student)))
+    launch = Launch((command,), own_environment(plan), runners=("runners.distill.answer", *_modules(student)))
     return launch, (Output("predictions.jsonl"),)
 
 
@@ -181,16 +180,6 @@ def _model(planned: StagePlan) -> dict[str, Any] | None:
 
 def _curves(stage: Distill) -> Json:
     return ["loss", "eval_loss"] if stage.evaluation.data else "loss"
-
-
-def _env(plan: Plan) -> dict[str, str | InputPath]:
-    hardware = plan.instance.recipe.hardware
-    env: dict[str, str | InputPath] = {"OMP_NUM_THREADS": str(hardware.threads), "PYTHONHASHSEED": "0", **OFFLINE}
-    return env | ({"CUDA_VISIBLE_DEVICES": ""} if hardware.gpus == 0 else {})
-
-
-def _required(plan: Plan) -> tuple[str, ...]:
-    return ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if plan.instance.recipe.hardware.nodes > 1 else ()
 
 
 def _runners(stage: Distill) -> tuple[str, ...]:

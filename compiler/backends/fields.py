@@ -29,6 +29,7 @@ TRANSFORMERS: Fields = {
 }
 """The options that every engine has from transformers' trainer, under its names."""
 
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 LONG = 1_000_000_000
 """A cadence in steps that no run reaches: a trainer saves at the end of training all the same."""
 
@@ -55,6 +56,18 @@ def cadence(what: str, every: str) -> dict[str, Value | None]:
     if every == "epoch":
         return {f"{what}_strategy": "epoch"}
     return {f"{what}_strategy": "steps", f"{what}_steps": steps_of(every) or LONG}
+
+
+def own_environment(plan: Plan) -> dict[str, str | InputPath]:
+    """What our own programs that load a model or train need, and those of TRL that they start."""
+    hardware = plan.instance.recipe.hardware
+    env: dict[str, str | InputPath] = {"OMP_NUM_THREADS": str(hardware.threads), "PYTHONHASHSEED": "0", **OFFLINE}
+    return env | ({"CUDA_VISIBLE_DEVICES": ""} if hardware.gpus == 0 else {})
+
+
+def told_by_cluster(plan: Plan) -> tuple[str, ...]:
+    """The variables that a launch on several machines has to be given from outside."""
+    return ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if plan.instance.recipe.hardware.nodes > 1 else ()
 
 
 def picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:

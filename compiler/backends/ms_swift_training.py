@@ -17,6 +17,7 @@ from compiler.backends.fields import (
     fields,
     model_below,
     picture_folder,
+    told_by_cluster,
     without_nulls,
 )
 from compiler.plan import (
@@ -180,8 +181,7 @@ def training_launch(
     )
     files = {"deepspeed": deepspeed_config(stage.deepspeed, bool(stage.overlap_comm))} if stage.deepspeed else {}
     env = environment(plan, planned, model) | _launcher(hardware, stage)
-    required = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if hardware.nodes > 1 else ()
-    return Launch((*before, train, collect), env, files, required, ("runners.collect", *runners))
+    return Launch((*before, train, collect), env, files, told_by_cluster(plan), ("runners.collect", *runners))
 
 
 def training_outputs(curve: Mapping[str, Json]) -> tuple[Output, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.backends.answering import environment, loaded
-from compiler.backends.fields import without_nulls
+from compiler.backends.answering import loaded
+from compiler.backends.fields import own_environment, without_nulls
 from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Synthesize
 
@@ -26,5 +26,5 @@ def synthesize(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ..
     }
     config: dict[str, Json] = {name: getattr(stage, name) for name in TEMPLATES}
     command = Command(("python", "-m", "runners.synthesize"), without_nulls(options))
-    launch = Launch((command,), environment(plan), {"synthesize": config}, runners=("runners.synthesize",))
+    launch = Launch((command,), own_environment(plan), {"synthesize": config}, runners=("runners.synthesize",))
     return launch, (Output("train.jsonl"), Output("paths.jsonl"), Output("report.json"))

@@ -18,7 +18,9 @@ from compiler.backends.fields import (
     cadence,
     fields,
     model_below,
+    own_environment,
     picture_folder,
+    told_by_cluster,
     value_at,
     without_nulls,
 )
@@ -103,7 +105,6 @@ LOOP: Mapping[str, Value] = {
 }
 """Options that no field says, of every trainer."""
 
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 OTHERWISE = "train it with `engine: ms-swift`"
 
 
@@ -199,8 +200,13 @@ def training_launch(
         ("python", "-m", "runners.collect", "checkpoint"),
         {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
     )
-    required = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT") if plan.instance.recipe.hardware.nodes > 1 else ()
-    return Launch((train, collect), _env(plan), _files(plan, stage), required, (program, "runners.collect"))
+    return Launch(
+        (train, collect),
+        own_environment(plan),
+        _files(plan, stage),
+        told_by_cluster(plan),
+        (program, "runners.collect"),
+    )
 
 
 def training_outputs(stage: TrainingStage, measured: str, title: str) -> tuple[Output, ...]:
@@ -265,12 +271,6 @@ def _logging(stage: TrainingStage) -> dict[str, Value | None]:
         "report_to": stage.logging.trackers[0] if stage.logging.trackers else "none",
         "project": stage.logging.project,
     }
-
-
-def _env(plan: Plan) -> dict[str, str | InputPath]:
-    hardware = plan.instance.recipe.hardware
-    env: dict[str, str | InputPath] = {"OMP_NUM_THREADS": str(hardware.threads), "PYTHONHASHSEED": "0", **OFFLINE}
-    return env | ({"CUDA_VISIBLE_DEVICES": ""} if hardware.gpus == 0 else {})
 
 
 def _files(plan: Plan, stage: TrainingStage) -> dict[str, Json]:

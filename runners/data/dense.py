@@ -12,6 +12,8 @@ from runners.data.rows import Corners, Row
 PLACED = ("detect", "segment")
 """Tasks whose classes are numbered by the data set."""
 TASKS = (*PLACED, "sequence")
+IGNORED = 255
+"""The value in a mask of pixels that count for nothing."""
 SLACK = 1.0
 """Pixels that a box may reach beyond its picture, as annotation tools round; it is cut there."""
 DIGITS = 3

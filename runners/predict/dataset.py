@@ -14,6 +14,13 @@ from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
 
 
+def told_parser(module: str, text: str | None) -> argparse.ArgumentParser:
+    """A parser of `python -m MODULE` whose help is the module's docstring: the first paragraph above, the others below."""
+    summary, _, more = (text or "").partition("\n\n")
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=f"python -m {module}", description=summary, epilog=more, formatter_class=form)
+
+
 def model_options(parser: argparse.ArgumentParser) -> None:
     """Options that say which model answers."""
     help = "a model, an adapter, or what a stage handed over"

@@ -18,8 +18,8 @@ from typing import Any
 
 from runners import cli
 from runners.data.rows import IMAGE_TAG
-from runners.predict.__main__ import answer_rows, generation_options
-from runners.predict.dataset import classes_of, loaded, model_options, row_options, write
+from runners.predict.asking import answer_rows, generation_options
+from runners.predict.dataset import classes_of, loaded, model_options, row_options, told_parser, write
 from runners.predict.predictor import Candidate
 from runners.predict.sheet import Card, page, thumbnail
 from runners.readers.image_folder import SUFFIXES
@@ -54,13 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    summary, _, more = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m runners.predict.folder",
-        description=summary,
-        epilog=more,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = told_parser("runners.predict.folder", __doc__)
     parser.add_argument("folder", type=_folder, metavar="FOLDER", help="pictures, and folders of pictures")
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what is asked about each picture")
     parser.add_argument("--system", metavar="TEXT", help="what the model is told before")

@@ -20,6 +20,9 @@ from schema.diagnostics import Diagnostic, RecipeError
 DIGITS = 4
 """Of a score: the last bits of a sum depend on the batch that a row was in."""
 
+LEFT_OUT = -100
+"""A label that the losses of transformers do not count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -79,9 +82,8 @@ class Predictor:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self._ends = self._end_tokens()
-        self.model.generation_config = GenerationConfig(
-            eos_token_id=self._ends
-        )  # its folder's advice would be mixed in
+        # What its folder recommends would be mixed in.
+        self.model.generation_config = GenerationConfig(eos_token_id=self._ends)
         if adapter is not None:
             from peft import PeftModel
 
@@ -141,9 +143,7 @@ class Predictor:
         import torch
 
         unread = self.picture_tokens(inputs) | (inputs["attention_mask"].cpu().cumsum(-1) <= 1)
-        labels = (
-            inputs["input_ids"].cpu().masked_fill(unread, -100).to(self.model.device)
-        )  # -100: transformers leaves it out
+        labels = inputs["input_ids"].cpu().masked_fill(unread, LEFT_OUT).to(self.model.device)
         with torch.inference_mode():
             return float(self.model(**self._placed(inputs), labels=labels).loss)
 
@@ -182,9 +182,8 @@ class Predictor:
         """The rows of each batch; rows with and without pictures are not mixed, which some processors do not take."""
         looks = {row: _looks(conversation) for row, conversation in enumerate(asked)}
         waiting: list[int] = []
-        for row in sorted(
-            looks, key=lambda row: (looks[row], row), reverse=True
-        ):  # the largest first: memory fails early
+        # The largest first: where memory is too small, that shows early.
+        for row in sorted(looks, key=lambda row: (looks[row], row), reverse=True):
             if waiting and (len(waiting) == size or looks[waiting[0]][:2] != looks[row][:2]):
                 yield waiting
                 waiting = []

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.data import dense, json_arrays
+from runners.data.dense import IGNORED
 from runners.data.rows import Corners, Picture, Place, Read, Row, Source
 from runners.readers import made, outlines
 from schema.diagnostics import Diagnostic, RecipeError
 
 BACKGROUND = "background"
-IGNORED = 255
 
 
 @dataclass(slots=True)

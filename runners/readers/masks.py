@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from runners.data import dense
+from runners.data.dense import IGNORED
 from runners.data.rows import Picture, Place, Read, Row, Source
 from runners.readers import files, outlines
 from schema.diagnostics import Diagnostic
 
-IGNORED = 255
 MODES = ("P", "L", "1")
 """Pillow's names of files with one value of at most 8 bits for each pixel."""
 

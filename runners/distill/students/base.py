@@ -14,6 +14,8 @@ from torch import Tensor
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.students import StudentTask
 
+STRIDE = 32
+"""By how much the coarsest map of a student with features for places is smaller than its picture."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -84,6 +86,14 @@ class Classifier(Student):
         """The probability of each class, for each picture."""
         probabilities: list[list[float]] = output.task.float().softmax(-1).tolist()
         return probabilities
+
+
+def check_halves(what: str, image_size: int) -> None:
+    """Errors: RecipeError R0682 for pictures that cannot be halved five times."""
+    if image_size % STRIDE:
+        near = max(1, round(image_size / STRIDE)) * STRIDE
+        message = f"{what} halves a picture five times, and {image_size} is no multiple of {STRIDE}"
+        raise RecipeError([Diagnostic("R0682", message, f"write `image_size: {near}`")])
 
 
 def load_pretrained(network: torch.nn.Module, place: str, head: str) -> None:

@@ -12,16 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from runners.distill.students.base import Options, Student, StudentOutput, load_pretrained
-from schema.diagnostics import Diagnostic, RecipeError
+from runners.data.dense import IGNORED
+from runners.distill.students.base import Options, Student, StudentOutput, check_halves, load_pretrained
 from schema.students import FAMILIES
 
 FAMILY = "unet"
 SIZES = tuple(FAMILIES["unet"].sizes)
 ENCODERS = {"small": "mobilenet_v2", "medium": "dpn68", "large": "resnet50"}
 """Size → the library's name of its encoder."""
-IGNORED = 255
-STRIDE = 32
 
 
 class UNet(Student):
@@ -34,10 +32,7 @@ class UNet(Student):
         import segmentation_models_pytorch as library
 
         super().__init__(size, classes, options)
-        if options.image_size % STRIDE:
-            near = max(1, round(options.image_size / STRIDE)) * STRIDE
-            message = f"a U-Net halves a picture five times, and {options.image_size} is no multiple of {STRIDE}"
-            raise RecipeError([Diagnostic("R0682", message, f"write `image_size: {near}`")])
+        check_halves("a U-Net", options.image_size)
         self.network = library.Unet(ENCODERS[size], encoder_weights=None, classes=len(classes))
         self.width = int(self.network.encoder.out_channels[-1])
         if options.pretrained is not None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from runners.distill.students.base import Options, Student, StudentOutput, load_pretrained
+from runners.distill.students.base import Options, Student, StudentOutput, check_halves, load_pretrained
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.students import FAMILIES
 
@@ -30,7 +30,6 @@ SURE, OVERLAP, MOST = 0.001, 0.7, 300
 """Scores and overlaps that suppression keeps when scores are measured, and how many boxes of a picture."""
 PATIENCE = 60.0
 """Seconds for the suppression in one picture, far more than it takes: to stop by the clock would change results."""
-STRIDE = 32
 
 
 class Yolo(Student):
@@ -41,10 +40,7 @@ class Yolo(Student):
 
     def __init__(self, size: str, classes: Sequence[str], options: Options) -> None:
         super().__init__(size, classes, options)
-        if options.image_size % STRIDE:
-            near = max(1, round(options.image_size / STRIDE)) * STRIDE
-            message = f"YOLOv8 halves a picture five times, and {options.image_size} is no multiple of {STRIDE}"
-            raise RecipeError([Diagnostic("R0682", message, f"write `image_size: {near}`")])
+        check_halves("YOLOv8", options.image_size)
         self.network = _model(size, len(classes))
         self.width = int(FAMILIES["yolov8"].sizes[size].width)
         self.criterion: Any = None

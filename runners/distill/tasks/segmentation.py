@@ -15,11 +15,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from runners.data.dense import IGNORED
 from runners.distill.tasks import pictures, reading
 from runners.distill.tasks.base import Row, Sample, Task
 
 DIGITS = 6
-IGNORED = 255
 MASK = "mask file"
 """Key of a row's mask as it lies on the disk."""
 
