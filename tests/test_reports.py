@@ -5,12 +5,14 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import exec_project
 import pytest
 from compiling import quoted
 from test_keys import RECIPES, keys
 
+from runners import reports
 from schema.diagnostics import RecipeError
 
 STEPS = """\
@@ -162,3 +164,14 @@ def tracked(**fields):
         for name, stage in recipe["stages"].items()
     }
     return recipe | {"stages": stages}
+
+
+def test_a_failure_of_the_system_is_told_as_failed(tmp_path):
+    with serving() as service:
+        stage = SimpleNamespace(
+            reports={"url": f"http://127.0.0.1:{service.server_port}", "task": "7"}, title="demo/train"
+        )
+        with pytest.raises(OSError), reports.reported(stage, tmp_path / "log") as start:
+            start()
+            raise OSError("no space")
+    assert service.got[-1][1]["state"] == "failed"
