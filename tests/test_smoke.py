@@ -68,6 +68,10 @@ def runnable(recipe: str) -> list[tuple[str, str | None]]:
 RUNS = [run for recipe in RECIPES for run in runnable(recipe)]
 
 
+def name_of(run: tuple[str, str | None]) -> str:
+    return "/".join(filter(None, run))
+
+
 def plan_of(recipe: str, variant: str | None) -> Plan:
     return build(load(ROOT / "recipes" / f"{recipe}.yaml", {}), variant)
 
@@ -107,7 +111,14 @@ def watched(folder: Path) -> dict[str, str]:
     return hubs | {"PYTHONPATH": str(folder / "listener"), "CONNECTIONS": str(folder / "connections")}
 
 
-@pytest.fixture(scope="module", params=RUNS, ids=lambda run: "/".join(filter(None, run)))
+LONGEST_FIRST = sorted(RUNS, key=lambda run: -len(plan_of(*run).stages))
+
+
+# All that is tested of a run stays in the process that made it.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(run, marks=pytest.mark.xdist_group(name_of(run)), id=name_of(run)) for run in LONGEST_FIRST],
+)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
     """A recipe that `dvc repro` has brought to its end, and what that printed."""
     plan = plan_of(*request.param)
