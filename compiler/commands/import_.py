@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from compiler.importing import Imported, Left, import_text
+from compiler.importing import Engine, Imported, Left, import_text
 from compiler.importing.left import without_secrets
 from compiler.importing.write import write
 from schema.base import NAME
@@ -22,6 +22,9 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A shell script, or a trainer's YAML.")],
     name: Annotated[str | None, typer.Option(help="The recipe's name; the file's when absent.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; recipes/NAME.yaml when absent.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What trains in the recipe what was run with TRL or a trainer on transformers.")
+    ] = "trl",
     force: Annotated[bool, typer.Option("--force", help="Write over a recipe that is there.")] = False,
 ) -> None:
     """Write a recipe from a script that runs swift, accelerate, deepspeed or torchrun. Nothing of it is executed."""
@@ -34,7 +37,7 @@ def import_(
     sources: dict[str, str] = {}
     text = guarded(lambda: read_source(file, str(file)), sources).text.replace("\r\n", "\n")
     sources[str(file)] = without_secrets(text)
-    found = guarded(lambda: import_text(text, file, named), sources)
+    found = guarded(lambda: import_text(text, file, named, engine), sources)
     if not isinstance(found, Imported):
         _nothing(file, found, sources)
     report([left.diagnostic() for left in found.left if not left.said], sources)
