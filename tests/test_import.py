@@ -70,10 +70,26 @@ def test_every_word_of_a_script_is_accounted_for(case, tmp_path):
 
 
 def named(command):
-    return {*command.options, *(name.replace("-", "_") for name in command.passed)}
+    return {*(name.replace("-", "_") for name in command.options), *(name.replace("-", "_") for name in command.passed)}
 
 
 # Every option of the engine
+
+
+TRL = "trl {} --model_name_or_path Qwen/Qwen2-VL-2B-Instruct --dataset_name data/a.jsonl"
+
+
+@pytest.mark.parametrize("verb", ["sft", "grpo", "dpo"])
+def test_every_option_of_trl_is_placed_or_listed(tmp_path, verb):
+    """Each option of `trl sft|grpo|dpo`, with a value of its type; TRL's own parser would read the compiled command."""
+    project(tmp_path)
+    placed = 0
+    wanted = [o for o in load("trl", verb).options.values() if sample(o) and not o.owner.startswith("runners.")]
+    for chunk in chunks([o for o in wanted if o.name != "model_name_or_path"], 12):
+        lines = [f"  {option.flag} {' '.join(map(shlex.quote, sample(option)))}" for option in chunk]
+        found = imported(tmp_path, " \\\n".join([TRL.format(verb), *lines]))
+        placed += accounted(found, [(o.name, sample(o)) for o in chunk])
+    assert placed > 90
 
 
 @pytest.mark.parametrize("verb", ["sft", "rlhf --rlhf_type grpo", "rlhf --rlhf_type dpo"])

@@ -31,7 +31,7 @@ def from_script(script: Script, folder: Path, engine: Engine) -> Calls:
 def from_yaml(given: list[Given], place: Span, engine: Engine) -> Calls:
     """A configuration of a trainer, as TRL reads it."""
     found = Calls(engine)
-    trainers.trainer(found, "config", given, {}, place, "")
+    trainers.trainer(found, PurePosixPath(place.file).name, given, {}, place, "")
     return found
 
 

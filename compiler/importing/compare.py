@@ -59,6 +59,8 @@ SAID = {
 """Options that a recipe says in other words: the compiled command has another value of them, or none."""
 BY_CLUSTER = frozenset({"NODE_RANK", "MASTER_ADDR", "MASTER_PORT"})
 SECRET = "a secret stands in no recipe: set it in the environment where the recipe runs"
+WHOLE = frozenset({"nnodes", "nproc_per_node", "num_processes"})
+"""What launchers say of hardware, which a recipe says once."""
 OPEN = frozenset({"max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "max_length"})
 """Options without a recorded default that change the result all the same."""
 
@@ -113,6 +115,8 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
     if option is None:
         if placed or given.name == "reward_funcs" or _launcher_said(given, stage, built):
             return given.left(told or SAID.get(given.name, "`hardware` of the recipe says it"), "R0735")
+        if given.name in WHOLE:
+            return given.left("`hardware` is that of the whole recipe, where another command says it")
         return given.left(_unknown(call, given))
     if call.engine == "trl" and given.name in trl.UNHEARD and given.name not in SAID:
         return given.left("the program that a recipe starts loads model and rows itself, and does not follow it")
@@ -133,6 +137,8 @@ def _outcome(built: Built, stage: StagePlan, call: Call, given: Given) -> Left |
         compiled = command.options[given.name]
         if placed and _means(value, compiled):
             return given.left(told, "R0735")
+        if given.name == "eval_strategy" and compiled == "no":
+            return given.left("the recipe names no validation data: say which, as `evaluation: {data: …}` of the stage")
         return given.left(f"the compiled command has `{_text(compiled)}`")
     if given.name in command.passed:
         return given.left(f"the compiled command has `{_text(command.passed[given.name])}`")
@@ -235,12 +241,13 @@ def _unknown(call: Call, given: Given) -> str:
     if call.trainer:
         whose = "transformers' trainer or of TRL's" if call.engine == "trl" else "transformers' trainer"
         return f"no field says it, and it is no argument of {whose}"
+    whose = f"TRL's trainer for `{call.stage}`" if call.engine == "trl" else call.program
     close = near(bare, call.signature.options)
     hint = f"; did you mean `{close[0]}`?" if close else ""
     renamed = RENAMED.get(bare)
     if renamed in call.signature.options:
         hint = f"; `{renamed}` took its place, and means something else"
-    return f"{call.program} has no such option{hint}"
+    return f"{whose} has no such option{hint}"
 
 
 def _outcome_of_variable(built: Built, stage: StagePlan, name: str, given: Given) -> Left | None:
@@ -299,7 +306,7 @@ def _open(built: Built, stage: StagePlan, call: Call, option: Option, compiled: 
     placed = built.draft.placed.get(path or ())
     of_evaluation = path is not None and path[2:3] == ("evaluation",)
     if call.engine == "trl" and (
-        (placed is not None and placed.default)
+        (placed is not None and (placed.default or option.owner.startswith("runners.")))
         or (of_evaluation and ("stages", stage.name, "evaluation", "data") not in built.draft.placed)
     ):
         return ""

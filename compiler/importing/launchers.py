@@ -80,7 +80,8 @@ def options_of(found: Calls, own: list[Given], folder: Path) -> tuple[dict[str, 
                 found.left.append(
                     placed[name].left(f"line {option.place.line} gives it again, and the last one counts")
                 )
-            placed[name] = replace(option, name=name)
+            told = f"`{option.name}` is `{name}` of the engine" if name == "max_grad_norm" else ""
+            placed[name] = replace(option, name=name, renamed=told)
     return placed, rest
 
 

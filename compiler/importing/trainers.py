@@ -159,5 +159,8 @@ def _of_swift(stage: str, signature: Signature) -> Meaning:
 def _trained(program: str, options: Mapping[str, Given]) -> str:
     if GRPO & options.keys():
         return "grpo"
+    sft, grpo, dpo = (load("trl", kind).options.keys() for kind in ("sft", "grpo", "dpo"))
+    if options.keys() & (dpo - sft - grpo):
+        return "dpo"
     named = PurePosixPath(program.split()[-1]).name.lower()
     return next((kind for kind in ALIGNMENT if kind in named), "sft")

@@ -70,7 +70,11 @@ REWARDS = "rewards"
 def is_own(program: str, options: Mapping[str, Given]) -> bool:
     """Whether a program is TRL's, one of its examples, or built on its configuration: its defaults are known then."""
     last = program.split()[-1]
-    if program == "config" or program.startswith("trl ") or last.startswith(("trl.scripts.", "runners.trl_")):
+    if (
+        last.endswith((".yaml", ".yml", ".json"))
+        or program.startswith("trl ")
+        or last.startswith(("trl.scripts.", "runners.trl_"))
+    ):
         return True
     example = PurePosixPath(last).stem in _SCRIPTS and "dataset_name" in options
     return example or bool(_OF_TRL & options.keys())
