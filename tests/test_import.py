@@ -199,6 +199,7 @@ def test_name_and_place_can_be_chosen(tmp_path):
         ("run.sh", "", "R0730"),
         ("run.sh", "swift sft --model 'unclosed\n", "R0730"),
         ("run.sh", "swift sft --dataset data/a.jsonl\n", "R0730"),
+        ("run.sh", "swift rlhf --rlhf_type dpo --ref_adapters out/x --dataset data/a.jsonl\n", "R0730"),
         ("run.sh", "swift sft --model nobody/knows-it --dataset data/a.jsonl\n", "R0730"),
         ("a.yaml", "version: 1\nstages: {}\n", "R0730"),
         ("a.yaml", "a: [\n", "R0007"),
@@ -329,6 +330,12 @@ def test_a_launch_that_no_recipe_takes_is_left_out_alone(tmp_path):
     many = imported(tmp_path, "".join(good.format(f"a{number}") for number in range(70)))
     assert len(many.stages) == 64
     assert sum(item.code == "R0733" for item in many.left) == 6
+
+
+def test_a_reference_without_a_model_is_that_of_the_stage_before(tmp_path):
+    first = "swift sft --model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl --output_dir o\n"
+    found = imported(tmp_path, first + "swift rlhf --rlhf_type dpo --ref_adapters o --dataset data/b.jsonl\n")
+    assert [(s.kind, s.stage.model) for s in found.plan.stages if s.kind == "dpo"] == [("dpo", "train")]
 
 
 def test_places_are_lines_and_columns_of_the_script():

@@ -27,7 +27,7 @@ def import_(
     ] = "trl",
     force: Annotated[bool, typer.Option("--force", help="Write over a recipe that is there.")] = False,
 ) -> None:
-    """Write a recipe from a script that runs swift, accelerate, deepspeed or torchrun. Nothing of it is executed."""
+    """Write a recipe from a script that runs swift, trl, accelerate, deepspeed or torchrun. Nothing of it is executed."""
     named = name if name is not None else _name_of(file)
     if re.match(NAME, named) is None or named.endswith("\n"):
         fail(f"`{named}` is not a name: write lower-case letters and digits, joined by `-` or `_`, behind `--name`")
@@ -56,7 +56,7 @@ def _name_of(file: Path) -> str:
 def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> NoReturn:
     place = Span(str(file), 1, 1, 1, 1)
     message = f"nothing in `{file}` becomes a stage of a recipe"
-    help = "name a script with `swift sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"
+    help = "name a script with `swift sft` or `trl sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"
     report([*(item.diagnostic() for item in left), Diagnostic("R0730", message, help, (place,))], sources)
     raise typer.Exit(FINDINGS)
 

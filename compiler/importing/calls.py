@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from compiler.importing import trainers
-from compiler.importing.call import Call, Calls, Engine, by_name
+from compiler.importing import launchers, trainers
+from compiler.importing.call import Call, Calls, Engine, by_name, overruled
 from compiler.importing.delivery import SERVERS, positional
 from compiler.importing.launchers import LAUNCHERS
 from compiler.importing.left import Given, Left
@@ -16,6 +17,8 @@ from schema.signature import Signature, load
 
 SWIFT_KINDS = {"sft": "train", "rlhf": "train", "export": "export", "infer": "predict", "deploy": "deploy"}
 """Subcommand of `swift` → what it becomes."""
+ENVIRONMENT = "ENV."
+"""What stands before the variables that a file of ms-swift sets."""
 MODULES = ("trl.scripts.", "runners.trl_")
 """Beginnings of modules that train."""
 
@@ -29,8 +32,15 @@ def from_script(script: Script, folder: Path, engine: Engine) -> Calls:
 
 
 def from_yaml(given: list[Given], place: Span, engine: Engine) -> Calls:
-    """A configuration of a trainer, as TRL reads it."""
+    """A configuration of a trainer, as TRL reads it; one with ms-swift's name of a model is of `swift sft` or `rlhf`."""
     found = Calls(engine)
+    keys = {option.written for option in given}
+    if "model" in keys and "model_name_or_path" not in keys:
+        verb = "rlhf" if "rlhf_type" in keys else "sft"
+        signature = load("ms-swift", verb)
+        read, command = _with_environment(given, Command((), {}, place))
+        _swift(found, verb, signature, _of_swift(read, signature), command, PurePosixPath(place.file).name)
+        return found
     trainers.trainer(found, PurePosixPath(place.file).name, given, {}, place, "")
     return found
 
@@ -71,9 +81,14 @@ def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[T
         trainers.command(found, verb, command, words[2:], raw, folder)
     elif head[0] == "swift" and verb in SWIFT_KINDS:
         signature = load("ms-swift", verb)
-        given, left, _ = read_options(words[2:], signature, swift_meaning(signature))
+        config = _configuration(words[2:])
+        given, left, _ = read_options(words[3 if config else 2 :], signature, swift_meaning(signature))
         found.left += left
-        _swift(found, verb, signature, by_name(given), command, raw)
+        options = by_name(given)
+        if config is not None:
+            read, command = _with_environment(launchers.read(found, config, folder), command)
+            options = overruled(found, _of_swift(read, signature), options)
+        _swift(found, verb, signature, options, command, raw)
     elif head[:2] == ("vllm", "serve"):
         _vllm(found, command, words[2:], raw)
     else:
@@ -81,6 +96,37 @@ def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[T
         instead = SERVERS.get((head[0], verb))
         reason += f"; {instead}" if instead else ""
         found.left.append(Left("R0733", command.place, raw, reason))
+
+
+def _configuration(words: list[Text]) -> Given | None:
+    """The file that `swift` reads options from, where its first argument names one."""
+    first = words[0] if words and not words[0].odd else None
+    if first is None or not first.text.endswith((".yaml", ".yml", ".json")) or first.text.startswith("-"):
+        return None
+    return Given("", "config", (first.text,), first.place, first.raw)
+
+
+def _with_environment(read: list[Given], command: Command) -> tuple[list[Given], Command]:
+    """The options of a file of ms-swift, and the command with the variables that the file sets where nobody else does."""
+    env = dict(command.env)
+    rest = []
+    for option in read:
+        if option.written.startswith(ENVIRONMENT):
+            name = option.written.removeprefix(ENVIRONMENT)
+            env.setdefault(name, Text(option.value, option.place, f"{name}: {option.value}"))
+        else:
+            rest.append(option)
+    return rest, replace(command, env=env)
+
+
+def _of_swift(read: list[Given], signature: Signature) -> dict[str, Given]:
+    """Keys of a file by ms-swift's names."""
+    meaning = swift_meaning(signature)
+    named = []
+    for option in read:
+        name, values, told = meaning(f"--{option.written}", option.values)
+        named.append(replace(option, name=name, values=values, renamed=told))
+    return by_name(named)
 
 
 def _vllm(found: Calls, command: Command, words: list[Text], raw: str) -> None:

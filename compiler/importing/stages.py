@@ -131,7 +131,8 @@ class _Builder:
             alignment.defaults(draft, call, stage)
         full = fields.draft_value(draft, ("stages", stage, "tuner", "kind")) == "full"
         out = given.get("output_dir")
-        path = out.value if out and not out.odd else f"output/{PurePosixPath(given['model'].value).name}"
+        named = given.get("model")
+        path = out.value if out and not out.odd else f"output/{PurePosixPath(named.value if named else model).name}"
         self.products.append(Product(normal(path), stage, not full, entry, task))
 
     def _export(self, call: Call, given: Mapping[str, Given]) -> None:
