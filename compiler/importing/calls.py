@@ -38,7 +38,7 @@ def from_yaml(given: list[Given], place: Span, engine: Engine) -> Calls:
     if "model" in keys and "model_name_or_path" not in keys:
         verb = "rlhf" if "rlhf_type" in keys else "sft"
         signature = load("ms-swift", verb)
-        read, command = _with_environment(given, Command((), {}, place))
+        read, command = _with_environment(found, given, Command((), {}, place))
         _swift(found, verb, signature, _of_swift(read, signature), command, PurePosixPath(place.file).name)
         return found
     trainers.trainer(found, PurePosixPath(place.file).name, given, {}, place, "")
@@ -86,7 +86,7 @@ def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[T
         found.left += left
         options = by_name(given)
         if config is not None:
-            read, command = _with_environment(launchers.read(found, config, folder), command)
+            read, command = _with_environment(found, launchers.read(found, config, folder), command)
             options = overruled(found, _of_swift(read, signature), options)
         _swift(found, verb, signature, options, command, raw)
     elif head[:2] == ("vllm", "serve"):
@@ -106,14 +106,18 @@ def _configuration(words: list[Text]) -> Given | None:
     return Given("", "config", (first.text,), first.place, first.raw)
 
 
-def _with_environment(read: list[Given], command: Command) -> tuple[list[Given], Command]:
+def _with_environment(found: Calls, read: list[Given], command: Command) -> tuple[list[Given], Command]:
     """The options of a file of ms-swift, and the command with the variables that the file sets where nobody else does."""
     env = dict(command.env)
     rest = []
     for option in read:
         if option.written.startswith(ENVIRONMENT):
             name = option.written.removeprefix(ENVIRONMENT)
-            env.setdefault(name, Text(option.value, option.place, f"{name}: {option.value}"))
+            text = Text(option.value, option.place, f"{name}: {option.value}")
+            if name in env and env[name].text != text.text:
+                reason = f"line {env[name].place.line} of the script sets it, and that counts"
+                found.left.append(option.left(reason, "R0734"))
+            env.setdefault(name, text)
         else:
             rest.append(option)
     return rest, replace(command, env=env)
