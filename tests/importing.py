@@ -27,7 +27,7 @@ def accounted(found, given):
     """How many options are compiled with the same value; all others must be listed by their place."""
     assert isinstance(found, Imported)
     command = next(command for command in found.plan.stage("train").launch.commands if command.signature)
-    command = replace(command, watch={})  # those options are ours
+    command = replace(command, watch={}, launcher=None)  # those options are ours
     signature = load(*command.signature)
     argv = shlex.split(
         " ".join(words(command)).replace('${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}', "")

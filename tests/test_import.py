@@ -70,10 +70,26 @@ def test_every_word_of_a_script_is_accounted_for(case, tmp_path):
 
 
 def named(command):
-    return {*command.options, *(name.replace("-", "_") for name in command.passed)}
+    return {*(name.replace("-", "_") for name in command.options), *(name.replace("-", "_") for name in command.passed)}
 
 
 # Every option of the engine
+
+
+TRL = "trl {} --model_name_or_path Qwen/Qwen2-VL-2B-Instruct --dataset_name data/a.jsonl"
+
+
+@pytest.mark.parametrize("verb", ["sft", "grpo", "dpo"])
+def test_every_option_of_trl_is_placed_or_listed(tmp_path, verb):
+    """Each option of `trl sft|grpo|dpo`, with a value of its type; TRL's own parser would read the compiled command."""
+    project(tmp_path)
+    placed = 0
+    wanted = [o for o in load("trl", verb).options.values() if sample(o) and not o.owner.startswith("runners.")]
+    for chunk in chunks([o for o in wanted if o.name != "model_name_or_path"], 12):
+        lines = [f"  {option.flag} {' '.join(map(shlex.quote, sample(option)))}" for option in chunk]
+        found = imported(tmp_path, " \\\n".join([TRL.format(verb), *lines]))
+        placed += accounted(found, [(o.name, sample(o)) for o in chunk])
+    assert placed > 90
 
 
 @pytest.mark.parametrize("verb", ["sft", "rlhf --rlhf_type grpo", "rlhf --rlhf_type dpo"])
@@ -183,6 +199,7 @@ def test_name_and_place_can_be_chosen(tmp_path):
         ("run.sh", "", "R0730"),
         ("run.sh", "swift sft --model 'unclosed\n", "R0730"),
         ("run.sh", "swift sft --dataset data/a.jsonl\n", "R0730"),
+        ("run.sh", "swift rlhf --rlhf_type dpo --ref_adapters out/x --dataset data/a.jsonl\n", "R0730"),
         ("run.sh", "swift sft --model nobody/knows-it --dataset data/a.jsonl\n", "R0730"),
         ("a.yaml", "version: 1\nstages: {}\n", "R0730"),
         ("a.yaml", "a: [\n", "R0007"),
@@ -313,6 +330,12 @@ def test_a_launch_that_no_recipe_takes_is_left_out_alone(tmp_path):
     many = imported(tmp_path, "".join(good.format(f"a{number}") for number in range(70)))
     assert len(many.stages) == 64
     assert sum(item.code == "R0733" for item in many.left) == 6
+
+
+def test_a_reference_without_a_model_is_that_of_the_stage_before(tmp_path):
+    first = "swift sft --model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl --output_dir o\n"
+    found = imported(tmp_path, first + "swift rlhf --rlhf_type dpo --ref_adapters o --dataset data/b.jsonl\n")
+    assert [(s.kind, s.stage.model) for s in found.plan.stages if s.kind == "dpo"] == [("dpo", "train")]
 
 
 def test_places_are_lines_and_columns_of_the_script():

@@ -29,11 +29,22 @@ PLACES = {
     "resume_from_checkpoint": "the checkpoint of a run that was cut",
     "ref_adapters": "what a stage hands over",
     "ref_model": "a folder of the project",
+    "model_name_or_path": "a folder of the project",
+    "processor": "a folder of the project",
+    "train_dataset": "what a stage prepares",
+    "eval_dataset": "what a stage prepares",
+    "served_model_name": "the recipe's name",
+    "adapter": "what a stage hands over",
+    "reference_adapter": "what a stage hands over",
+    "reference_model": "a folder of the project",
     "external_plugins": "the file of the stage's own rewards",
     "reward_funcs": "names of rewards in that file; imported ones stand in for them",
 }
 """Options whose value is a place, which import and compile may choose anew."""
-PICTURES = {"ROOT_IMAGE_DIR": "the folder of drawn pictures; imported rows name their pictures themselves"}
+PICTURES = {
+    "image_folder": "the same, for TRL",
+    "ROOT_IMAGE_DIR": "the folder of drawn pictures; imported rows name their pictures themselves",
+}
 
 
 def test_there_are_cases():
@@ -44,8 +55,8 @@ def test_there_are_cases():
 def as_script(plan):
     """The engine's commands of a plan, one after another, where each finds what the one before hands over."""
     for stage in plan.stages:
-        for command in stage.launch.commands:
-            if command.signature is None:
+        for command in (*stage.launch.commands, *stage.launch.beside.get("serve", ())):
+            if command.signature is None or "runners.ask" in (command.launcher or command).program:
                 continue
             env = [f"{name}={shlex.quote(str(getattr(v, 'path', v)))}" for name, v in stage.launch.env.items()]
             text = " \\\n  ".join([*env, *words(command)])
@@ -69,11 +80,9 @@ def test_a_compiled_command_comes_back(file, tmp_path):
 
 
 def is_known(plan):
-    """A trainer on transformers is imported for ms-swift: what compiles for TRL comes back so."""
-    if any(stage.kind in ("quantize", "deploy") for stage in plan.stages):
-        return False  # no script becomes such a stage
+    """Whether an engine that scripts are imported for runs in it."""
     signatures = {command.signature for stage in plan.stages for command in stage.launch.commands} - {None}
-    return {engine for engine, *_ in signatures} == {"ms-swift"}
+    return {engine for engine, *_ in signatures} <= {"ms-swift", "trl"} and bool(signatures)
 
 
 def engines(stage):
@@ -104,7 +113,7 @@ def normalised(command):
     options = {
         name: resolve(signature, name, list(value) if isinstance(value, tuple) else value)
         for name, value in command.options.items()
-        if not is_place(value) and name not in PLACES
+        if not is_place(value) and name not in PLACES and name not in PICTURES
     }
     for name, value in command.passed.items():
         options[signature.find(name)[0].name] = resolve(signature, name, value)

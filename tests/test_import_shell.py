@@ -78,7 +78,19 @@ def test_words_are_those_of_bash(commands):
 
 SFT = load("ms-swift", "sft")
 APART = {"model", "dataset", "val_dataset", "model_type", "task_type", "use_hf", "adapters"}
-OPTIONS = sorted(name for name, option in SFT.options.items() if option.type != "unsupported" and name not in APART)
+TRL = load("trl", "dpo")
+APART_OF_TRL = {"model_name_or_path", "train_dataset", "eval_dataset", "adapter", "reference_adapter"}
+HEADS = {
+    SFT: ("swift sft", "--model Qwen/Qwen2-VL-2B-Instruct", "--dataset data/a.jsonl"),
+    TRL: ("trl dpo", "--model_name_or_path Qwen/Qwen2-VL-2B-Instruct", "--dataset_name data/a.jsonl"),
+}
+
+
+def options_of(signature):
+    apart = APART | APART_OF_TRL
+    return sorted(n for n, o in signature.options.items() if o.type != "unsupported" and n not in apart)
+
+
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co", "Cn", "Cf", "Zl", "Zp"]), min_size=1, max_size=12
 )
@@ -106,14 +118,14 @@ def values_of(option):
 
 
 @st.composite
-def dressed(draw):
+def dressed(draw, signature):
     """Options with values, and a script that says them."""
-    names = draw(st.lists(st.sampled_from(OPTIONS), unique=True, min_size=1, max_size=9))
-    chosen = [(name, draw(values_of(SFT.options[name]))) for name in names]
+    names = draw(st.lists(st.sampled_from(options_of(signature)), unique=True, min_size=1, max_size=9))
+    chosen = [(name, draw(values_of(signature.options[name]))) for name in names]
     lines, said = [], []
     for number, (name, texts) in enumerate(chosen):
-        flag = draw(st.sampled_from([SFT.options[name].flag, SFT.options[name].flag.replace("_", "-")]))
-        flag = flag if flag in SFT.spellings else SFT.options[name].flag
+        flag = draw(st.sampled_from([signature.options[name].flag, signature.options[name].flag.replace("_", "-")]))
+        flag = flag if flag in signature.spellings else signature.options[name].flag
         words = [shlex.quote(text) for text in texts]
         how = draw(st.sampled_from(["plain", "equals", "variable", "double"]))
         if how == "variable":
@@ -122,13 +134,14 @@ def dressed(draw):
         elif how == "double":
             words = [piece(text, "double") for text in texts]
         said.append(f"{flag}={words[0]}" if how == "equals" and len(words) == 1 else " ".join([flag, *words]))
-    said = draw(st.permutations(["--model Qwen/Qwen2-VL-2B-Instruct", "--dataset data/a.jsonl", *said]))
+    program, *needed = HEADS[signature]
+    said = draw(st.permutations([*needed, *said]))
     joint = draw(st.sampled_from([" ", " \\\n  ", " \\\n"]))
-    return chosen, "\n".join([*lines, joint.join(["swift sft", *said])])
+    return chosen, "\n".join([*lines, joint.join([program, *said])])
 
 
 @QUIET
-@given(dressed())
+@given(dressed(SFT))
 @example(
     ([("lora_alpha", ["1.5"])], "swift sft --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl --lora_alpha 1.5")
 )
@@ -136,6 +149,13 @@ def test_every_option_is_compiled_with_its_value_or_listed(tmp_path, case):
     chosen, text = case
     found = imported(tmp_path, text)
     accounted(found, chosen)
+
+
+@QUIET
+@given(dressed(TRL))
+def test_every_option_of_trl_is_compiled_with_its_value_or_listed(tmp_path, case):
+    chosen, text = case
+    accounted(imported(tmp_path, text), chosen)
 
 
 # Hostile texts
@@ -167,7 +187,7 @@ def test_no_text_breaks_the_reader(text):
 def test_no_damage_to_a_script_ends_in_a_traceback(tmp_path):
     project(tmp_path)
     chance = random.Random(7)
-    texts = [source_of(case).read_text("utf-8") for case in CASES if source_of(case).suffix == ".sh"]
+    sources = [source_of(case) for case in CASES]
     marks = [
         "'",
         '"',
@@ -194,13 +214,15 @@ def test_no_damage_to_a_script_ends_in_a_traceback(tmp_path):
         "1e999",
         "9" * 30,
     ]
-    for number in range(40):
-        text = chance.choice(texts)
+    for number in range(60):
+        source = chance.choice(sources)
+        text = source.read_text("utf-8")
         for _ in range(chance.randrange(1, 6)):
             place = chance.randrange(len(text))
             text = text[:place] + chance.choice([*marks, ""]) + text[place + chance.randrange(6) :]
-        (tmp_path / "run.sh").write_text(text, encoding="utf-8", newline="")
-        code, _, err = recipe(tmp_path, "import", "run.sh", "--name", f"r{number}")
+        (tmp_path / source.name).write_text(text, encoding="utf-8", newline="")
+        engine = chance.choice(["trl", "ms-swift"])
+        code, _, err = recipe(tmp_path, "import", source.name, "--name", f"r{number}", "--engine", engine)
         assert code in (0, 1), err
         assert "internal error" not in err, (text, err)
         if code == 0:

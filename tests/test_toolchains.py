@@ -126,5 +126,9 @@ def test_a_list_of_recipes_tells_what_its_smoke_test_is(tmp_path):
     project(tmp_path, two=text)
     _, out, _ = recipe(tmp_path, "ls", "--json")
     told = {row["name"]: row["smoke"] for row in json.loads(out)["recipes"]}
-    expected = {"two": "", "two/smoke": "run", "two/vllm-smoke": "not run: vLLM's wheels hold kernels for GPUs only"}
+    expected = {
+        "two": "not run: needs a GPU",
+        "two/smoke": "run",
+        "two/vllm-smoke": "not run: vLLM's wheels hold kernels for GPUs only",
+    }
     assert told == expected

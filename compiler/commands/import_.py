@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from compiler.importing import Imported, Left, import_text
+from compiler.importing import Engine, Imported, Left, import_text
 from compiler.importing.left import without_secrets
 from compiler.importing.write import write
 from schema.base import NAME
@@ -22,9 +22,12 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A shell script, or a trainer's YAML.")],
     name: Annotated[str | None, typer.Option(help="The recipe's name; the file's when absent.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; recipes/NAME.yaml when absent.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What trains in the recipe what was run with TRL or a trainer on transformers.")
+    ] = "trl",
     force: Annotated[bool, typer.Option("--force", help="Write over a recipe that is there.")] = False,
 ) -> None:
-    """Write a recipe from a script that runs swift, accelerate, deepspeed or torchrun. Nothing of it is executed."""
+    """Write a recipe from a script that runs swift, trl, accelerate, deepspeed or torchrun. Nothing of it is executed."""
     named = name if name is not None else _name_of(file)
     if re.match(NAME, named) is None or named.endswith("\n"):
         fail(f"`{named}` is not a name: write lower-case letters and digits, joined by `-` or `_`, behind `--name`")
@@ -34,7 +37,7 @@ def import_(
     sources: dict[str, str] = {}
     text = guarded(lambda: read_source(file, str(file)), sources).text.replace("\r\n", "\n")
     sources[str(file)] = without_secrets(text)
-    found = guarded(lambda: import_text(text, file, named), sources)
+    found = guarded(lambda: import_text(text, file, named, engine), sources)
     if not isinstance(found, Imported):
         _nothing(file, found, sources)
     report([left.diagnostic() for left in found.left if not left.said], sources)
@@ -53,7 +56,7 @@ def _name_of(file: Path) -> str:
 def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> NoReturn:
     place = Span(str(file), 1, 1, 1, 1)
     message = f"nothing in `{file}` becomes a stage of a recipe"
-    help = "name a script with `swift sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"
+    help = "name a script with `swift sft` or `trl sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"
     report([*(item.diagnostic() for item in left), Diagnostic("R0730", message, help, (place,))], sources)
     raise typer.Exit(FINDINGS)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from compiler.commands.ls_table import Row, grouped, lines
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
@@ -21,47 +23,41 @@ from schema.toolchain import NEEDS_GPU, is_smoke
 AROUND = ("prepare", "check", "merge", "predict", "evaluate")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One instance of a recipe."""
-
-    name: str
-    file: str
-    what: str
-    kinds: str
-    """The kinds of its stages but those that every recipe has around them."""
-    models: str
-    hardware: str
-    compiled: str
-    smoke: str
-    """Whether its smoke test is run, or why not."""
-    last_run: str
-
-
 def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """List the recipes of this project: kinds of stages, models, hardware, compiled, smoke run, last run."""
-    rows = [row for file in recipe_files(Path()) for row in _rows(file)]
+    rows = [row for file in recipe_files(Path()) for row in listed(file)]
     if as_json:
         print(json.dumps({"format_version": 1, "recipes": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False))
         return
     if not rows:
         print("there is no recipe in recipes/ here; `recipe new NAME` writes one")
         return
-    from rich.console import Console  # tables are only for people
-    from rich.table import Column, Table
+    if not sys.stdout.isatty():
+        print("\n".join(lines(rows)))
+        return
+    from rich.console import Console  # colours are only for people
+    from rich.text import Text
 
-    table = Table(Column("recipe", no_wrap=True), box=None, header_style="bold", pad_edge=False)
-    for name in ("kinds", "models", "hardware", "compiled", "smoke run", "last run"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(row.name, row.kinds or row.what, row.models, row.hardware, row.compiled, row.smoke, row.last_run)
-    Console().print(table)
+    console = Console()
+    for line, heading in grouped(rows, console.width):
+        console.print(Text(line, style="bold" if heading else ""), soft_wrap=True)
+    console.print(Text(_legend(rows), style="dim"), soft_wrap=True)
 
 
-def _rows(file: Path) -> list[Row]:
+def _legend(rows: list[Row]) -> str:
+    recipes = len({row.name.partition("/")[0] for row in rows})
+    said = f"{len(rows)} variants of {recipes} recipes"
+    said += "" if {row.compiled for row in rows} - {"yes"} else ", all compiled"
+    return f"\n{said}.\ntested: the tests run it to its end on a CPU; GPU: it needs one, so no test does"
+
+
+def listed(file: Path) -> list[Row]:
+    """A row for each instance of a recipe, or one that says that it has errors."""
     try:
         loaded = load(file, {})
-        return [_row(loaded.root, build(loaded, instance.variant)) for instance in loaded.instances]
+        has_smoke = any(is_smoke(instance.variant) for instance in loaded.instances)
+        plans = (build(loaded, instance.variant) for instance in loaded.instances)
+        return [_row(loaded.root, plan, has_smoke) for plan in plans]
     except RecipeError as error:
         count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
         return [
@@ -79,7 +75,7 @@ def _rows(file: Path) -> list[Row]:
         ]
 
 
-def _row(root: Path, plan: Plan) -> Row:
+def _row(root: Path, plan: Plan, has_smoke: bool) -> Row:
     recipe = plan.instance.recipe
     hardware = recipe.hardware
     device = f"{hardware.nodes} × {hardware.gpus} GPU" if hardware.gpus else "CPU"
@@ -93,18 +89,21 @@ def _row(root: Path, plan: Plan) -> Row:
         ", ".join(model.id for model in recipe.models.values()),
         device + (f" {hardware.gpu_memory}" if hardware.gpu_memory else ""),
         "no" if missing else "stale" if stale else "yes",
-        _smoke(plan),
+        _smoke(plan, has_smoke),
         _last_run(root, plan),
     )
 
 
-def _smoke(plan: Plan) -> str:
+def _smoke(plan: Plan, has_smoke: bool) -> str:
     """Whether the tests run this instance to its end on a CPU; of what cannot run there, the reason."""
     reasons = (NEEDS_GPU.get(stage.toolchain) for stage in plan.stages)
-    reason = next((f"not run: {reason}" for reason in reasons if reason), None)
-    if reason:
-        return reason
-    return "run" if is_smoke(plan.instance.variant) else ""
+    reason = next((reason for reason in reasons if reason), None)
+    hardware, variant = plan.instance.recipe.hardware, plan.instance.variant
+    if reason is None and (is_smoke(variant) or (variant is None and not has_smoke and hardware.gpus == 0)):
+        return "run"
+    count = hardware.gpus * hardware.nodes
+    needs = f"needs {count} GPUs" if count > 1 else "needs a GPU" if count else "its smoke variant is"
+    return f"not run: {reason or needs}"
 
 
 def _last_run(root: Path, plan: Plan) -> str:

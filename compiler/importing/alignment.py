@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
 
 from compiler.backends import ms_swift_rlhf, trl_rlhf
-from compiler.importing.calls import Call
+from compiler.importing import trl
+from compiler.importing.call import Call
 from compiler.importing.draft import Draft, Path, number, plain
+from compiler.importing.files import find_file, read_json
 from compiler.importing.left import Given, Left
+from compiler.importing.options import is_on
 from schema.checks_rl import DOTTED
 from schema.signature import load
 from schema.stage import Stage
@@ -41,25 +44,29 @@ SHARED = {"learning_rate": ("optimizer", "learning_rate")}
 """Options of every training whose default in TRL is another for alignment."""
 
 
-def read(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> None:
+def read(draft: Draft, call: Call, stage: str, given: Mapping[str, Given], folder: File) -> None:
     """The fields that only stages of alignment have and no table says."""
     path = ("stages", stage)
     loss = given.get("loss_type")
-    if loss is not None and len(loss.values) == 1:
+    if call.engine == "trl" and call.stage == "dpo":
+        trl.preference(draft, stage, given)
+    elif loss is not None and len(loss.values) == 1:
         draft.put((*path, "loss_type"), loss.value, loss)
     elif loss is not None:
         draft.refused[(*path, "engine", "args", "loss_weights")] = "a stage has one loss, and it weighs several"
     if call.stage == "grpo":
-        _rewards(draft, call, stage, given)
+        _rewards(draft, call, stage, given, folder)
         _sampling(draft, path, given)
+        if call.engine == "trl":
+            trl.rollout(draft, stage, given)
 
 
 def defaults(draft: Draft, call: Call, stage: str) -> None:
     """What the engine does where nothing is said, as far as a recipe would do something else."""
     path = ("stages", stage)
-    if call.trainer:
+    if call.trainer and call.engine != "trl":
         _defaults_of_trl(draft, call.stage, path)
-    elif call.stage == "grpo":
+    elif call.stage == "grpo" and call.engine != "trl":
         draft.put((*path, "too_long"), "left", default=True)  # ms-swift cuts questions unless it is told not to
 
 
@@ -69,7 +76,7 @@ def _sampling(draft: Draft, path: Path, given: Mapping[str, Given]) -> None:
         draft.put((*path, "top_k"), number(top.value), top)
     if how is not None and how.value in ("delete", "left"):
         draft.put((*path, "too_long"), "replace" if how.value == "delete" else "left", how)
-    if vllm is not None and vllm.value.lower() in ("true", "1", ""):
+    if vllm is not None and is_on(vllm.values):
         draft.put((*path, "rollout", "engine"), "vllm", vllm)
     for name in ("host", "port"):
         server = given.get(f"vllm_server_{name}")
@@ -77,14 +84,15 @@ def _sampling(draft: Draft, path: Path, given: Mapping[str, Given]) -> None:
             draft.put((*path, "rollout", name), number(server.value), server)
 
 
-def _rewards(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> None:
+def _rewards(draft: Draft, call: Call, stage: str, given: Mapping[str, Given], folder: File) -> None:
     """Each reward by its own name, or a stand-in that is told."""
     named, weights, plugins = (given.get(name) for name in ("reward_funcs", "reward_weights", "external_plugins"))
     names = named.values if named is not None and not named.odd else ()
-    if not names:
+    described = _described(given, folder)
+    if not names and not described:
         reason = "it names no reward: `{kind: exact}` stands in the recipe for you to replace"
         draft.left.append(named.left(reason) if named else Left("R0732", call.place, call.raw, reason))
-    rewards = [_reward(draft, name, named) for name in names if named is not None] or [dict(STAND_IN)]
+    rewards = described or [_reward(draft, name, named) for name in names if named is not None] or [dict(STAND_IN)]
     several = [number(text) for text in weights.values] if weights is not None and not weights.odd else []
     if len(several) == len(rewards) and all(map(_weighs, several)):
         rewards = [reward | {"weight": weight} for reward, weight in zip(rewards, several, strict=True)]
@@ -92,6 +100,27 @@ def _rewards(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -
     if plugins is not None and not plugins.odd:
         reason = "what it registers is not read: write each of its rewards as `{kind: file, file: …, function: …}`"
         draft.left.append(plugins.left(reason))
+
+
+def _described(given: Mapping[str, Given], folder: File) -> list[dict[str, Any]]:
+    """The rewards of a compiled stage, from the file that describes them; none where it cannot be read."""
+    named, files = given.get(trl.REWARDS), given.get("reward_files")
+    file = find_file(named.value, folder) if named is not None and not named.odd else None
+    read = read_json(file) if file is not None else None
+    entries = read.get("rewards") if isinstance(read, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return []
+    return [_of_file(entry, files.values if files is not None else ()) for entry in entries]
+
+
+def _of_file(entry: Mapping[str, Any], files: Sequence[str]) -> dict[str, Any]:
+    parameters = entry.get("parameters")
+    if "function" not in entry:
+        return {"kind": entry.get("kind"), **(parameters if isinstance(parameters, dict) else {})}
+    place = entry.get("file")
+    file = files[place] if isinstance(place, int) and 0 <= place < len(files) else ""
+    said = {"kind": "file", "file": file, "function": entry["function"]}
+    return said | ({"parameters": parameters} if parameters else {})
 
 
 def _weighs(weight: Any) -> bool:

@@ -1,105 +1,47 @@
-"""Which commands of an input become stages, with their options by the engine's names, and the launcher around them."""
+"""Which commands of an input become stages, with their options by the engine's names."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from compiler.importing import distillation
-from compiler.importing.files import read_mapping
-from compiler.importing.left import Given, Left, given_from
-from compiler.importing.options import read_options, swift_meaning, trainer_meaning
+from compiler.importing import launchers, trainers
+from compiler.importing.call import Call, Calls, Engine, by_name, overruled
+from compiler.importing.delivery import SERVERS, positional
+from compiler.importing.launchers import LAUNCHERS
+from compiler.importing.left import Given, Left
+from compiler.importing.options import Meaning, read_options, swift_meaning
 from compiler.importing.script import Command, Script, Text
 from schema.diagnostics import Span
 from schema.signature import Signature, load
 
-SWIFT_KINDS = {"sft": "train", "rlhf": "train", "export": "merge", "infer": "predict"}
+SWIFT_KINDS = {"sft": "train", "rlhf": "train", "export": "export", "infer": "predict", "deploy": "deploy"}
 """Subcommand of `swift` → what it becomes."""
-LAUNCHERS = {
-    ("accelerate", "launch"): ("accelerate", "launch"),
-    ("deepspeed",): ("deepspeed", "deepspeed"),
-    ("torchrun",): ("torch", "torchrun"),
-    ("python", "-m", "torch.distributed.run"): ("torch", "torchrun"),
-    ("python", "-m", "torch.distributed.launch"): ("torch", "torchrun"),
-    ("python", "-m", "accelerate.commands.launch"): ("accelerate", "launch"),
-}
-PLACED_BY_LAUNCHER = {
-    "num_processes": "num_processes",
-    "num_machines": "nnodes",
-    "num_nodes": "nnodes",
-    "nnodes": "nnodes",
-    "num_gpus": "nproc_per_node",
-    "nproc_per_node": "nproc_per_node",
-    "mixed_precision": "mixed_precision",
-    "gradient_accumulation_steps": "gradient_accumulation_steps",
-    "deepspeed_config_file": "deepspeed",
-    "zero_stage": "zero_stage",
-    "offload_optimizer_device": "offload_optimizer_device",
-    "offload_param_device": "offload_param_device",
-    "cpu": "use_cpu",
-    "use_cpu": "use_cpu",
-}
-"""Option of a launcher, or key of its configuration → the name under which it is looked at later."""
-SAID_BY_LAUNCHER = {
-    "module": "the recipe's engine starts itself",
-    "use_deepspeed": "`deepspeed` of the stage says it",
-    "distributed_type": "the hardware of the recipe and `deepspeed` of the stage say it",
-    "compute_environment": "a recipe is not bound to one",
-    "multi_gpu": "`hardware` of the recipe says it",
-    "standalone": "the launcher is started for one machine when `hardware.nodes` is 1",
-    **dict.fromkeys(
-        ("main_process_port", "main_process_ip", "master_addr", "master_port", "node_rank", "machine_rank"),
-        "the launcher, or the cluster, sets it when the recipe runs",
-    ),
-    **dict.fromkeys(("gpu_ids", "include"), "`recipe run --gpus` chooses the GPUs"),
-}
-_LOCAL_GPUS = re.compile(r"localhost:(\d+(?:,\d+)*)\Z")
-GRPO = frozenset({"num_generations", "reward_funcs", "max_completion_length", "reward_weights"})
-"""Options of a trainer that mean GRPO."""
-TRL_RENAMED = {"max_prompt_length": "max_length", "vllm_max_model_length": "vllm_max_model_len"}
-"""Option of TRL's GRPO, also of older releases → ms-swift's that means the same."""
-ALIGNMENT = ("grpo", "dpo")
-"""Kinds of alignment that recipes have stages for."""
+ENVIRONMENT = "ENV."
+"""What stands before the variables that a file of ms-swift sets."""
+MODULES = ("trl.scripts.", "runners.trl_")
+"""Beginnings of modules that train."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A command that becomes a stage. `trainer` is a script on transformers' arguments, whose own defaults are not known."""
-
-    kind: str
-    program: str
-    signature: Signature
-    given: Mapping[str, Given]
-    env: Mapping[str, Text]
-    place: Span
-    raw: str
-    trainer: bool = False
-    stage: str = "sft"
-    """The kind of stage that a training becomes."""
-
-
-@dataclass(slots=True)
-class Calls:
-    """What was found in an input."""
-
-    calls: list[Call] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-
-
-def from_script(script: Script, folder: Path) -> Calls:
+def from_script(script: Script, folder: Path, engine: Engine) -> Calls:
     """The commands of a script that become stages; configuration files are looked for from the project and beside it."""
-    found = Calls(left=[Left("R0731", report.place, report.raw, report.message) for report in script.reports])
+    found = Calls(engine, left=[Left("R0731", report.place, report.raw, report.message) for report in script.reports])
     for command in script.commands:
         _command(found, command, folder)
     return found
 
 
-def from_yaml(given: Mapping[str, Given], place: Span) -> Calls:
-    """A configuration of a trainer, as TRL reads it."""
-    found = Calls()
-    _trainer(found, "config", dict(given), {}, place, "")
+def from_yaml(given: list[Given], place: Span, engine: Engine) -> Calls:
+    """A configuration of a trainer, as TRL reads it; one with ms-swift's name of a model is of `swift sft` or `rlhf`."""
+    found = Calls(engine)
+    keys = {option.written for option in given}
+    if "model" in keys and "model_name_or_path" not in keys:
+        verb = "rlhf" if "rlhf_type" in keys else "sft"
+        signature = load("ms-swift", verb)
+        read, command = _with_environment(found, given, Command((), {}, place))
+        _swift(found, verb, signature, _of_swift(read, signature), command, PurePosixPath(place.file).name)
+        return found
+    trainers.trainer(found, PurePosixPath(place.file).name, given, {}, place, "")
     return found
 
 
@@ -112,30 +54,16 @@ def _command(found: Calls, command: Command, folder: Path) -> None:
     program = PurePosixPath(names[0]).name.removesuffix("3")
     head = (program, *names[1:])
     launcher = next((length for length in (3, 2, 1) if head[:length] in LAUNCHERS), 0)
-    if program in ("swift", "megatron") or head[:1] == ("trl",):
+    if program in ("swift", "megatron", "trl", "vllm"):
         _engine(found, command, head, words, raw, folder)
     elif launcher:
-        _launched(found, command, LAUNCHERS[head[:launcher]], words[launcher:], raw, folder)
-    elif program == "python" and len(words) > 1 and _is_trainer(names[1]):
-        given, left, _ = read_options(words[2:], None, trainer_meaning(load("ms-swift", "sft")))
-        found.left += left
-        _script(found, f"python {names[1]}", given, command, raw)
+        trainers.launched(found, command, LAUNCHERS[head[:launcher]], words[launcher:], raw, folder)
+    elif program == "python" and len(words) > 1 and names[1].endswith(".py"):
+        trainers.script(found, f"python {names[1]}", words[2:], command, raw)
+    elif head[:2] == ("python", "-m") and len(words) > 2 and names[2].startswith(MODULES):
+        trainers.script(found, f"python -m {names[2]}", words[3:], command, raw)
     else:
         found.left.append(Left("R0733", command.place, raw, _why_not(names[0], command)))
-
-
-def _script(found: Calls, program: str, given: list[Given], command: Command, raw: str) -> None:
-    """A script that is started with Python itself."""
-    if distillation.distils(iter(given)):
-        distilled(found, program, given, command.env, command.place, raw)
-    else:
-        _trainer(found, program, _by_name(given), command.env, command.place, raw)
-
-
-def distilled(found: Calls, program: str, given: list[Given], env: Mapping[str, Text], place: Span, raw: str) -> None:
-    """A trainer that distils. No engine of a recipe has its options: the signature is one that knows none of them."""
-    options = distillation.unnamed(iter(given))
-    found.calls.append(Call("distill", program, load("torch", "torchrun"), options, env, place, raw, True, "distill"))
 
 
 def _why_not(name: str, command: Command) -> str:
@@ -146,145 +74,97 @@ def _why_not(name: str, command: Command) -> str:
     return "it is no launch that becomes a stage"
 
 
-def _is_trainer(name: str) -> bool:
-    return name.endswith(".py")
-
-
-def _by_name(given: list[Given]) -> dict[str, Given]:
-    return {option.name or option.written: option for option in given}
-
-
 def _engine(found: Calls, command: Command, head: tuple[str, ...], words: list[Text], raw: str, folder: Path) -> None:
-    """`swift …` and `trl …`."""
+    """`swift …`, `trl …` and `vllm serve …`."""
     verb = head[1] if len(head) > 1 else ""
-    if head[0] == "trl" and verb in ("sft", *ALIGNMENT):
-        given, left, _ = read_options(words[2:], None, trainer_meaning(load("ms-swift", "sft")))
-        found.left += left
-        options = _by_name(given)
-        config = options.pop("--config", None)
-        if config is not None:
-            options = {**_configured(found, config, folder), **options}
-        _trainer(found, f"trl {verb}", options, command.env, command.place, raw)
+    if head[0] == "trl" and verb in ("sft", *trainers.ALIGNMENT):
+        trainers.command(found, verb, command, words[2:], raw, folder)
     elif head[0] == "swift" and verb in SWIFT_KINDS:
         signature = load("ms-swift", verb)
-        given, left, _ = read_options(words[2:], signature, swift_meaning(signature))
+        config = _configuration(words[2:])
+        given, left, _ = read_options(words[3 if config else 2 :], signature, swift_meaning(signature))
         found.left += left
-        _swift(found, verb, signature, _by_name(given), command, raw)
+        options = by_name(given)
+        if config is not None:
+            read, command = _with_environment(found, launchers.read(found, config, folder), command)
+            options = overruled(found, _of_swift(read, signature), options)
+        _swift(found, verb, signature, options, command, raw)
+    elif head[:2] == ("vllm", "serve"):
+        _vllm(found, command, words[2:], raw)
     else:
         reason = f"recipes have no kind of stage for `{' '.join(head[:2])}`"
+        instead = SERVERS.get((head[0], verb))
+        reason += f"; {instead}" if instead else ""
         found.left.append(Left("R0733", command.place, raw, reason))
+
+
+def _configuration(words: list[Text]) -> Given | None:
+    """The file that `swift` reads options from, where its first argument names one."""
+    first = words[0] if words and not words[0].odd else None
+    if first is None or not first.text.endswith((".yaml", ".yml", ".json")) or first.text.startswith("-"):
+        return None
+    return Given("", "config", (first.text,), first.place, first.raw)
+
+
+def _with_environment(found: Calls, read: list[Given], command: Command) -> tuple[list[Given], Command]:
+    """The options of a file of ms-swift, and the command with the variables that the file sets where nobody else does."""
+    env = dict(command.env)
+    rest = []
+    for option in read:
+        if option.written.startswith(ENVIRONMENT):
+            name = option.written.removeprefix(ENVIRONMENT)
+            text = Text(option.value, option.place, f"{name}: {option.value}")
+            if name in env and env[name].text != text.text:
+                reason = f"line {env[name].place.line} of the script sets it, and that counts"
+                found.left.append(option.left(reason, "R0734"))
+            env.setdefault(name, text)
+        else:
+            rest.append(option)
+    return rest, replace(command, env=env)
+
+
+def _of_swift(read: list[Given], signature: Signature) -> dict[str, Given]:
+    """Keys of a file by ms-swift's names."""
+    meaning = swift_meaning(signature)
+    named = []
+    for option in read:
+        name, values, told = meaning(f"--{option.written}", option.values)
+        named.append(replace(option, name=name, values=values, renamed=told))
+    return by_name(named)
+
+
+def _vllm(found: Calls, command: Command, words: list[Text], raw: str) -> None:
+    """`vllm serve MODEL …`: the model may stand before, between or behind the options."""
+    signature = load("vllm", "serve", "vllm")
+    given: list[Given] = []
+    model: Given | None = None
+    while words:
+        read, left, count = read_options(words, signature, _by_spelling(signature))
+        found.left += left
+        given += read
+        if count < len(words):
+            named = words[count]
+            model = model or Given("model", "model", (named.text,), named.place, named.raw, named.odd)
+        words = words[count + 1 :]
+    options = positional(by_name(given), model)
+    found.calls.append(Call("deploy", "vllm serve", signature, options, command.env, command.place, raw))
+
+
+def _by_spelling(signature: Signature) -> Meaning:
+    def meaning(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
+        option = signature.find(name)
+        return (option[0].name if option else ""), values, ""
+
+    return meaning
 
 
 def _swift(found: Calls, verb: str, signature: Signature, given: dict[str, Given], command: Command, raw: str) -> None:
     stage = "sft"
     if verb == "rlhf":
         stage = given["rlhf_type"].value if "rlhf_type" in given else "dpo"
-        if stage not in ALIGNMENT:
+        if stage not in trainers.ALIGNMENT:
             reason = f"recipes have no kind of stage for `rlhf_type: {stage}`"
             found.left.append(Left("R0733", command.place, raw, reason))
             return
     call = Call(SWIFT_KINDS[verb], f"swift {verb}", signature, given, command.env, command.place, raw, stage=stage)
     found.calls.append(call)
-
-
-def _configured(found: Calls, config: Given, folder: Path) -> dict[str, Given]:
-    """The options of a YAML file that a command names."""
-    read = _read(found, config, folder)
-    meaning = trainer_meaning(load("ms-swift", "sft"))
-    return _by_name([renamed(given, meaning) for given in read])
-
-
-def _read(found: Calls, config: Given, folder: Path) -> list[Given]:
-    """What a configuration file says."""
-    read, left = read_mapping(config, folder)
-    found.left += left or [config.left("it was read, and what it says is listed with its own lines", "R0735")]
-    return read
-
-
-def renamed(given: Given, meaning: object) -> Given:
-    """A key of a configuration by the engine's name."""
-    name, values, told = meaning(given.written, given.values)  # type: ignore[operator]
-    return replace(given, name=name, values=values, renamed=told)
-
-
-def _launched(
-    found: Calls, command: Command, engine: tuple[str, str], words: list[Text], raw: str, folder: Path
-) -> None:
-    """A launcher with its own options, the script, and the script's options."""
-    launcher = load(*engine)
-
-    def meaning(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
-        option = launcher.find(name)
-        return (option[0].name if option else ""), values, ""
-
-    own, left, read = read_options(words, launcher, meaning)
-    found.left += left
-    if read >= len(words):
-        found.left.append(Left("R0733", command.place, raw, "the script that it starts is not named"))
-        return
-    given, left, _ = read_options(words[read + 1 :], None, trainer_meaning(load("ms-swift", "sft")))
-    found.left += left
-    program = " ".join((*launcher.program, words[read].text))
-    if distillation.distils(iter(given)):
-        distilled(found, program, [*own, *given], command.env, command.place, raw)
-        return
-    options = {**_launcher_options(found, own, folder), **_by_name(given)}
-    _trainer(found, program, options, command.env, command.place, raw)
-
-
-def _launcher_options(found: Calls, own: list[Given], folder: Path) -> dict[str, Given]:
-    """What a launcher's options and its configuration file say about hardware and precision."""
-    given = _by_name(own)
-    config = given.pop("config_file", None)
-    read = _read(found, config, folder) if config is not None else []
-    options: dict[str, Given] = {}
-    for option in [*(replace(o, name=o.written.rpartition(".")[2]) for o in read), *given.values()]:
-        if option.name in PLACED_BY_LAUNCHER:
-            options[PLACED_BY_LAUNCHER[option.name]] = replace(option, name=PLACED_BY_LAUNCHER[option.name])
-        elif option.name == "include" and (local := _LOCAL_GPUS.match(option.value)):
-            options["nproc_per_node"] = replace(option, name="nproc_per_node", values=(str(local[1].count(",") + 1),))
-        elif option.name in SAID_BY_LAUNCHER:
-            found.left.append(option.left(SAID_BY_LAUNCHER[option.name], "R0735"))
-        else:
-            found.left.append(option.left("it is the launcher's, and recipes have no field for it"))
-    return options
-
-
-def _trainer(
-    found: Calls, program: str, given: dict[str, Given], env: Mapping[str, Text], place: Span, raw: str
-) -> None:
-    """A trainer on transformers' arguments becomes a stage of what its name or its options say that it trains."""
-    stage = _trained(program, given)
-    if stage == "sft" and _option(given, "beta"):
-        reason = "`beta` is of GRPO, of DPO and of others, and nothing says which: what is written here is `sft`"
-        found.left.append(Left("R0733", place, raw or program, reason))
-    signature = load("ms-swift", "sft" if stage == "sft" else "rlhf")
-    if stage != "sft":
-        given = _by_name([_aligned(option, stage, signature) for option in given.values()])
-    found.calls.append(Call("train", program, signature, given, env, place, raw or program, True, stage))
-
-
-def _trained(program: str, given: Mapping[str, Given]) -> str:
-    if any(_option(given, name) for name in GRPO):
-        return "grpo"
-    named = PurePosixPath(program.split()[-1]).name.lower()
-    return next((kind for kind in ALIGNMENT if kind in named), "sft")
-
-
-def _option(given: Mapping[str, Given], name: str) -> bool:
-    return any(option.name == name or option.written.lstrip("-").replace("-", "_") == name for option in given.values())
-
-
-def _aligned(option: Given, stage: str, signature: Signature) -> Given:
-    """An option that only alignment has, by the engine's name."""
-    bare = option.written.lstrip("-").replace("-", "_")
-    name = TRL_RENAMED.get(bare, bare) if stage == "grpo" else bare
-    if option.name or name not in signature.options:
-        return option
-    renamed = "" if name == bare else f"`{bare}` is `{name}` of the engine"
-    return replace(option, name=name, renamed=renamed)
-
-
-def environment(call: Call) -> dict[str, Given]:
-    """The environment of a call as options, in lower case as fields' synonyms have them."""
-    return {name.lower(): replace(given_from(text, name), name=name.lower()) for name, text in call.env.items()}

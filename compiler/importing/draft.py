@@ -86,6 +86,9 @@ class Draft:
             for path in self.below(section):
                 _set(whole, path, self.placed[path].value)
         stages = whole.get("stages", {})
+        for stage in stages.values():
+            if isinstance(stage.get("engine"), dict) and stage["engine"].keys() == {"name"}:
+                stage["engine"] = stage["engine"]["name"]
         whole["stages"] = dict(sorted(stages.items(), key=lambda item: item[1].get("kind") != "prepare"))
         return whole
 

@@ -11,8 +11,8 @@ from compiler.backends.deepspeed import config as deepspeed_config
 from compiler.backends.fields import LONG
 from compiler.backends.ms_swift import SUPERVISED
 from compiler.backends.ms_swift_training import LORA
-from compiler.importing import alignment
-from compiler.importing.calls import Call
+from compiler.importing import alignment, delivery, trl
+from compiler.importing.call import Call
 from compiler.importing.draft import Draft, Path, number
 from compiler.importing.files import find_file, read_json
 from compiler.importing.left import Given
@@ -40,9 +40,18 @@ _BY_OPTION: dict[str, Path] = {
 _STAGES: dict[str, type[Stage]] = {kind.model_fields["kind"].annotation.__args__[0]: kind for kind in KINDS}  # type: ignore[union-attr]
 
 
-def field_of(option: str, kind: str, stage: str, model: str | None) -> Path | None:
+_TABLES: dict[str, Mapping[str, Mapping[str, Path]]] = {
+    "ms-swift": {**alignment.BY_OPTION, **delivery.BY_OPTION},
+    "trl": trl.BY_OPTION,
+    "vllm": delivery.OF_VLLM,
+}
+"""Engine → kind of a stage → option → field."""
+
+
+def field_of(option: str, kind: str, stage: str, model: str | None, engine: str) -> Path | None:
     """Where a recipe says what an option says, for a kind of stage; None where no field does."""
-    path = alignment.BY_OPTION.get(kind, {}).get(option) or _BY_OPTION.get(option)
+    own = _TABLES.get(engine, _TABLES["ms-swift"]).get(kind, {})
+    path = own.get(option) or _BY_OPTION.get(option)
     if path is None or path[0] == "datasets":
         return None  # what a data set says is in its rows
     if path[0] == "models":
@@ -86,10 +95,17 @@ SPECIAL = frozenset(
 """What a reader of its own looks at."""
 
 
+def is_special(call: Call, option: str) -> bool:
+    """Whether a reader of its own looks at an option."""
+    if call.engine == "trl" and call.stage == "grpo" and option == "loss_type":
+        return False
+    return option in SPECIAL or (call.engine == "trl" and option in trl.SPECIAL)
+
+
 def generic(draft: Draft, call: Call, stage: str, kind: str, model: str | None, given: Mapping[str, Given]) -> None:
     """Every option that is the same as one field."""
     for option in given.values():
-        path = None if option.name in SPECIAL else field_of(option.name, kind, stage, model)
+        path = None if is_special(call, option.name) else field_of(option.name, kind, stage, model, call.engine)
         if path is None or option.odd:
             continue
         try:
@@ -115,6 +131,9 @@ def _element(draft: Draft, path: Path, value: Any, given: Given) -> None:
 
 def tuner(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> None:
     """Adapters or all weights."""
+    if call.engine == "trl":
+        trl.tuner(draft, call, stage, given)
+        return
     kind = given.get("tuner_type")
     path = ("stages", stage, "tuner", "kind")
     value = VALUES.get(kind.value, kind.value) if kind else "lora"
@@ -135,8 +154,11 @@ def head(draft: Draft, stage: str, task: str, given: Mapping[str, Given]) -> Non
 
 def precision(draft: Draft, call: Call, stage: str, model: str | None, given: Mapping[str, Given]) -> None:
     """Number formats of the weights and of training."""
+    if call.engine == "trl" and not call.trainer:
+        trl.precision(draft, stage, model, given)
+        return
     wanted, source = _training_format(call, given)
-    dtype = given.get("torch_dtype")
+    dtype = given.get("torch_dtype") or given.get("dtype")
     of_weights = VALUES.get(dtype.value, dtype.value) if dtype and not dtype.odd else None
     if of_weights and model:
         draft.put(("models", model, "dtype"), of_weights, dtype)
@@ -208,8 +230,9 @@ def batch(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> N
     micro, accumulation = given.get("per_device_train_batch_size"), given.get("gradient_accumulation_steps")
     path = ("stages", stage, "batch")
     world = max(_count(draft, "gpus"), 1) * max(_count(draft, "nodes"), 1)
-    one = _whole(micro, 8 if call.trainer else 1)
-    once = call.trainer or call.stage == "grpo"
+    on_transformers = call.trainer or call.engine == "trl"
+    one = _whole(micro, 8 if on_transformers else 1)
+    once = on_transformers or call.stage == "grpo"
     times = _whole(accumulation, 1 if once else max(1, math.ceil(16 / (one or 1) / world)))
     if one and times:
         draft.put((*path, "global"), one * world * times, accumulation or micro, default=micro is None)
@@ -234,7 +257,7 @@ def _whole(given: Given | None, default: int) -> int | None:
 def cadences(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> None:
     """When it saves, evaluates and logs."""
     path = ("stages", stage)
-    save = _cadence(given, "save", None if call.trainer else ("steps", "500"))
+    save = _cadence(given, "save", None if call.trainer and call.engine != "trl" else ("steps", "500"))
     evaluates = (*path, "evaluation", "data") in draft.placed
     evaluation = _cadence(given, "eval", save if evaluates else None)
     for field, cadence in (("checkpoints", save), ("evaluation", evaluation)):

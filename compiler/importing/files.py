@@ -43,7 +43,7 @@ def mapping(text: str, file: str) -> Iterator[Given]:
 def _entries(node: MapNode, above: str) -> Iterator[Given]:
     for name, entry in node.items.items():
         value = entry.value
-        if isinstance(value, MapNode) and name == "deepspeed_config":
+        if isinstance(value, MapNode) and name in ("deepspeed_config", "ENV"):
             yield from _entries(value, f"{name}.")
             continue
         yield from given_entry(above + name, entry)

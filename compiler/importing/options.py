@@ -19,7 +19,7 @@ Meaning = Callable[[str, tuple[str, ...]], tuple[str, tuple[str, ...], str]]
 """Name and values as written → the engine's name (empty: none), its values, what to say of a rename."""
 
 _NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
-_OTHER_MEANING = frozenset(
+OTHER_MEANING = frozenset(
     {"do_sample", "max_steps_per_epoch", "max_prompt_length", "prompt", "warmup", "include_tokens_per_second", "metric"}
 )
 """Old names whose successor means something else: they are never translated."""
@@ -58,7 +58,7 @@ def swift_meaning(signature: Signature) -> Meaning:
         if bare in _BITS or bare == "use_flash_attn":
             return _switch(bare, values)
         renamed = RENAMED.get(bare)
-        if renamed is not None and renamed in signature.options and bare not in _OTHER_MEANING:
+        if renamed is not None and renamed in signature.options and bare not in OTHER_MEANING:
             return renamed, values, f"`{bare}` is called `{renamed}` now"
         return "", values, ""
 
@@ -72,23 +72,28 @@ def trainer_meaning(signature: Signature) -> Meaning:
     def meaning(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
         bare = name.lstrip("-").replace("-", "_")
         if bare in ("use_lora", "use_peft"):
-            kind = "lora" if (values or ("",))[0].lower() in _TRUE else "full"
+            kind = "lora" if is_on(values) else "full"
             return "tuner_type", (kind,), f"`{bare}` is `tuner_type: {kind}` of the engine"
         if bare in _OF_FIELDS.values():
             return bare, values, ""
         if bare in _DATA:
             return "dataset", values, f"`{bare}` is `dataset` of the engine"
         option = _OF_FIELDS.get(SYNONYMS.get(bare, ""))
-        if option is not None and bare not in _OTHER_MEANING and bare not in ("bf16", "fp16"):
+        if option is not None and bare not in OTHER_MEANING and bare not in ("bf16", "fp16"):
             return option, values, f"`{bare}` is `{option}` of the engine"
         return swift(name, values)
 
     return meaning
 
 
+def is_on(values: Sequence[str]) -> bool:
+    """Whether the values of a switch turn it on; alone it does."""
+    return (values[-1] if values else "").lower() in _TRUE
+
+
 def _switch(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
     """Old switches that are a value of another option now; one that is off says nothing that a recipe would say."""
-    if (values or ("",))[0].lower() not in _TRUE:
+    if not is_on(values):
         return "", values, ""
     if name in _BITS:
         return "quant_bits", (_BITS[name],), f"`{name}` is `quant_bits: {_BITS[name]}` now"

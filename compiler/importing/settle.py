@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path as File
 
 from compiler.importing import stages
-from compiler.importing.calls import Call, Calls
+from compiler.importing.call import Call, Calls
 from compiler.importing.compare import SAID, command_of, compared, undecided
 from compiler.importing.draft import Draft, Path, number, numbered
-from compiler.importing.fields import SPECIAL, field_of
+from compiler.importing.fields import draft_value, field_of, is_special
 from compiler.importing.left import Given, Left, is_secret
 from compiler.importing.options import typed
+from compiler.importing.trl import UNHEARD, whole
 from compiler.passes import CHECKING, build
 from compiler.plan import Plan
 from schema.checks import check
@@ -25,7 +26,7 @@ from schema.shape import validate
 from schema.signature.recorded import Option
 from schema.signature.values import Unfit
 from schema.source import parse
-from schema.stages import Predict
+from schema.stages import Deploy, Predict, Quantize
 from schema.training import TrainingStage
 from schema.tree import key_span, value_span
 
@@ -82,7 +83,7 @@ def _agree(built: stages.Built) -> Plan:
         size = len(built.draft.placed)
         for stage, call in built.stages.items():
             _pass_through(built, plan, stage, call)
-            if not call.trainer:
+            if call.engine == "trl" or not call.trainer:
                 _defaults(built, plan, stage, call)
         if len(built.draft.placed) == size:
             return plan
@@ -161,7 +162,7 @@ def _optional(draft: Draft, path: Path) -> bool:
 def _pass_through(built: stages.Built, plan: Plan, name: str, call: Call) -> None:
     """Put options under `engine.args` that no field says and the compiler does not write itself."""
     stage = plan.stage(name)
-    if not isinstance(stage.stage, (TrainingStage, Predict)):
+    if not isinstance(stage.stage, (TrainingStage, Predict, Quantize, Deploy)) or call.engine == "vllm":
         return
     command = command_of(stage)
     placed = {id(entry.given) for entry in built.draft.placed.values() if entry.given is not None}
@@ -174,9 +175,12 @@ def _pass_through(built: stages.Built, plan: Plan, name: str, call: Call) -> Non
             or given.name in command.options
             or id(given) in placed
             or given.name in SAID
+            or (given.name == "host" and stage.kind == "deploy")
         ):
             continue
-        if call.trainer and not option.owner.startswith("transformers."):
+        if call.trainer and call.engine != "trl" and not option.owner.startswith("transformers."):
+            continue
+        if call.engine == "trl" and given.name in UNHEARD:
             continue
         try:
             value = _argument(option, typed(call.signature, given), given)
@@ -197,11 +201,32 @@ def _argument(option: Option, value: object, given: Given) -> object:
 def _defaults(built: stages.Built, plan: Plan, name: str, call: Call) -> None:
     """Write the engine's default into a field whose own default is another: the input meant the engine's."""
     stage = plan.stage(name)
+    evaluates = draft_value(built.draft, ("stages", name, "evaluation", "data"))
     for option, compiled in undecided(command_of(stage), call):
-        path = None if option.name in SPECIAL else field_of(option.name, stage.kind, name, built.models[name])
-        if path is None or isinstance(path[-1], int) or option.default is None:
+        path = None
+        if not is_special(call, option.name):
+            path = field_of(option.name, stage.kind, name, built.models[name], call.engine)
+        if path is None or option.default is None or (call.trainer and not option.owner.startswith("transformers.")):
+            continue
+        if call.engine == "trl" and path[2:3] == ("evaluation",) and not evaluates:
+            continue
+        if path[0] != "stages" and call.engine == "vllm":
+            continue
+        if isinstance(path[-1], int):
+            if call.engine == "trl":
+                _pair(built.draft, path, option.default, call)
             continue
         around = [path[:end] for end in range(len(path), 1, -1)]
         if compiled != option.default and not any(part in built.draft.placed for part in around):
-            default = option.default
-            built.draft.put(path, number(repr(default)) if isinstance(default, float) else default, default=True)
+            built.draft.put(path, whole(option.default), default=True)
+
+
+def _pair(draft: Draft, path: Path, default: float, call: Call) -> None:
+    """One number of a pair by the engine's default, where the input gives none."""
+    above, place = path[:-1], int(path[-1])
+    if above in draft.refused:
+        return
+    known = draft.placed.pop(above, None)
+    pair = list(known.value) if known else [0.9, 0.95]
+    pair[place] = whole(default)
+    draft.put(above, pair, known.given if known else None, default=known is None or known.default)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from compiler.importing import alignment, distillation, fields
-from compiler.importing.calls import Call, environment
-from compiler.importing.draft import Draft, number
+from compiler.importing import alignment, delivery, distillation, fields, trl
+from compiler.importing.call import Call, environment
+from compiler.importing.draft import Draft
 from compiler.importing.left import Given, Left
-from schema.base import NAME
-from schema.models import TINY, place_of
+from compiler.importing.options import is_on
+from compiler.importing.places import HUB_ID, model_entry, normal
+from compiler.importing.rows import Rows, free
+from schema.models import TINY
 from schema.signature import find_model, known_model_types
+from schema.stages.quantize import CALIBRATED
 
-PLACEHOLDER = "data/train.jsonl"
-"""Where data is until somebody says it."""
 MOST = 64
 """Launches of one input: each is held against the compiler several times."""
-_MODELS = ".recipe/models/"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
-_DATASET = re.compile(r"(?:(HF|MS|hf|ms)::)?(.*?)(?:#(\d+))?\Z", re.DOTALL)
-_OURS = re.compile(r"(?:base|train|merged|answers|data|validation|questions|compiled)(?:-\d+)?\Z")
-"""Names of stages and models."""
-_KINDS = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+
+
+METHODS = ("gptq", "awq", "bnb", "fp8")
+"""How ms-swift makes models smaller in a recipe."""
 
 
 class LeftOut(Exception):
@@ -77,16 +74,21 @@ def _task(given: Mapping[str, Given]) -> str:
     return "embed" if said == "embedding" else "generate"
 
 
+def _only(given: Mapping[str, Given], name: str) -> dict[str, Given]:
+    return {name: given[name]} if name in given else {}
+
+
 class _Builder:
     def __init__(self, built: Built, folder: Path) -> None:
         self.built, self.draft, self.folder = built, built.draft, folder
         self.products: list[Product] = []
         self.entries: dict[str, str] = {}
-        self.rows: dict[tuple[str, str], str] = {}
+        self.rows = Rows(built.draft)
 
     def add(self, call: Call) -> None:
-        given = {**environment(call), **call.given}
-        steps = {"train": self._train, "merge": self._merge, "predict": self._predict, "distill": self._distill}
+        given = {**environment(call), **call.common}
+        steps = {"train": self._train, "export": self._export, "predict": self._predict}
+        steps |= {"deploy": self._deploy, "distill": self._distill}
         steps[call.kind](call, given)
 
     # Stages
@@ -98,13 +100,15 @@ class _Builder:
             raise LeftOut("a classifier needs `--num_labels`, the number of its classes")
         kind = {"generate": call.stage, "embed": "embed"}.get(task, "classify")
         aligned = kind in alignment.TASKS
-        model, entry = self._compared(given) if aligned else self._model(given)
-        stage = self._name("train")
+        model, entry = self._compared(call, given) if aligned else self._model(call, given)
+        stage = free(self.draft, "train")
         self._enter(stage, kind, call, entry)
         draft.put(("stages", stage, "model"), model)
+        if call.engine == "trl":
+            draft.put(("stages", stage, "engine", "name"), "trl")
         fields.hardware(draft, call, given)
         fields.deepspeed(draft, call, stage, given, self.folder)
-        self._training_data(call, stage, given, alignment.TASKS.get(kind, task))
+        self.rows.training(call, stage, given, alignment.TASKS.get(kind, task))
         fields.tuner(draft, call, stage, given)
         fields.precision(draft, call, stage, entry, given)
         fields.batch(draft, call, stage, given)
@@ -113,33 +117,106 @@ class _Builder:
         fields.best(draft, stage, given)
         if aligned:
             alignment.reference(draft, stage, given, model != entry)
-            alignment.read(draft, call, stage, given)
-        if kind != "grpo":
+            alignment.read(draft, call, stage, given, self.folder)
+        if call.engine == "trl":
+            trl.read(draft, call, stage, given)
+        elif kind != "grpo":
             fields.length(draft, stage, given)
         if not aligned:
             fields.head(draft, stage, task, given)
         fields.generic(draft, call, stage, kind, entry, given)
+        if call.engine == "trl":
+            trl.freeze(draft, call, stage, entry)
         if aligned:
             alignment.defaults(draft, call, stage)
         full = fields.draft_value(draft, ("stages", stage, "tuner", "kind")) == "full"
         out = given.get("output_dir")
-        path = out.value if out and not out.odd else f"output/{PurePosixPath(given['model'].value).name}"
-        self.products.append(Product(_normal(path), stage, not full, entry, task))
+        named = given.get("model")
+        path = out.value if out and not out.odd else f"output/{PurePosixPath(named.value if named else model).name}"
+        self.products.append(Product(normal(path), stage, not full, entry, task))
+
+    def _export(self, call: Call, given: Mapping[str, Given]) -> None:
+        if "quant_method" in given or "quant_bits" in given:
+            self._quantize(call, given)
+        elif "merge_lora" in given and is_on(given["merge_lora"].values):
+            self._merge(call, given)
+        else:
+            raise LeftOut("recipes merge adapters and quantise models; they have no kind of stage for another export")
+
+    def _quantize(self, call: Call, given: Mapping[str, Given]) -> None:
+        model, entry, product = self._served(call, given)
+        draft, rows, method = self.draft, given.get("dataset"), given.get("quant_method")
+        if method is None or method.value not in METHODS:
+            raise LeftOut("recipes quantise with " + ", ".join(f"`--quant_method {known}`" for known in METHODS))
+        if method.value in CALIBRATED and (rows is None or not rows.values):
+            raise LeftOut(f"`{method.value}` looks at data: add `--dataset`")
+        stage = free(draft, "small")
+        self._enter(stage, "quantize", call, entry)
+        draft.put(("stages", stage, "model"), model)
+        if rows is not None and not rows.odd and rows.values:
+            name, count = self.rows.of(rows.values[0], rows, "generate", "data")
+            draft.put(("stages", stage, "data"), f"{name}.train", rows)
+            if count is not None and "quant_n_samples" not in given:
+                draft.put(("stages", stage, "samples"), count, rows)
+            for text in rows.values[1:]:
+                draft.left.append(rows.left(f"`{text}`: a stage that quantises reads one data set"))
+        fields.precision(draft, call, stage, entry, _only(given, "torch_dtype"))
+        fields.generic(draft, call, stage, "quantize", entry, given)
+        out = given.get("output_dir")
+        if out is not None and not out.odd:
+            self.products.append(
+                Product(normal(out.value), stage, False, entry, product.task if product else "generate")
+            )
+
+    def _deploy(self, call: Call, given: Mapping[str, Given]) -> None:
+        model, entry, product = self._served(call, given)
+        stage = free(self.draft, "served")
+        self._enter(stage, "deploy", call, entry)
+        draft = self.draft
+        draft.put(("stages", stage, "model"), model)
+        asked = delivery.question(draft, product.stage if product else None)
+        if asked is None:
+            reason = f"a server is asked one question: `{delivery.PLACEHOLDER}` stands in the recipe for you to replace"
+            draft.left.append(Left("R0732", call.place, call.program, reason))
+            named = Given("dataset", "dataset", (delivery.PLACEHOLDER,), call.place, "")
+            asked = f"{self.rows.of(delivery.PLACEHOLDER, named, 'generate', 'questions')[0]}.train"
+        draft.put(("stages", stage, "data"), asked)
+        if call.engine == "vllm":
+            draft.put(("stages", stage, "server"), "vllm")
+            draft.put(("stages", stage, "toolchain"), "vllm")
+        fields.hardware(draft, call, given)
+        dtype = "dtype" if call.engine == "vllm" else "torch_dtype"
+        fields.precision(draft, call, stage, entry, _only(given, dtype))
+        fields.generic(draft, call, stage, "deploy", entry, given)
+
+    def _served(self, call: Call, given: Mapping[str, Given]) -> tuple[str, str | None, Product | None]:
+        """The model of a stage that takes no adapter, what is below it, and the training that it comes from."""
+        if "adapters" not in given:
+            product = self._linked(given, "model")
+            return *self._model(call, given), product
+        product = self._linked(given, "adapters")
+        if product is None or not product.adapter:
+            raise LeftOut("no stage before it writes the adapter that it uses")
+        self._same_base(product, given)
+        merges = {entry.value: str(path[1]) for path, entry in self.draft.placed.items() if path[2:] == ("adapter",)}
+        stage = merges.get(product.stage)
+        if stage is None or self.draft.placed[("stages", stage, "kind")].value != "merge":
+            stage = free(self.draft, "merged")
+            self.draft.put(("stages", stage, "kind"), "merge")
+            self.draft.put(("stages", stage, "adapter"), product.stage)
+        return stage, product.model, product
 
     def _merge(self, call: Call, given: Mapping[str, Given]) -> None:
-        merges = given.get("merge_lora")
-        if merges is None or merges.value.lower() not in ("true", "1", ""):
-            raise LeftOut("recipes merge adapters; they have no kind of stage for another export")
         product = self._linked(given, "adapters")
         if product is None or not product.adapter:
             raise LeftOut("no stage before it writes the adapter that it merges")
         self._same_base(product, given)
-        stage = self._name("merged")
+        stage = free(self.draft, "merged")
         self._enter(stage, "merge", call, product.model)
         self.draft.put(("stages", stage, "adapter"), product.stage)
         out = given.get("output_dir")
         path = out.value if out and not out.odd else f"{given['adapters'].value.rstrip('/')}-merged"
-        self.products.append(Product(_normal(path), stage, False, product.model, product.task))
+        self.products.append(Product(normal(path), stage, False, product.model, product.task))
 
     def _predict(self, call: Call, given: Mapping[str, Given]) -> None:
         draft = self.draft
@@ -148,16 +225,16 @@ class _Builder:
             raise LeftOut("without `--val_dataset` there are no rows to answer")
         product = self._linked(given, "adapters" if "adapters" in given else "model")
         if "adapters" not in given:
-            model, entry = self._model(given)
+            model, entry = self._model(call, given)
         elif product is None:
             raise LeftOut("no stage before it writes the adapter that it uses")
         else:
             self._same_base(product, given)
             model, entry = product.stage, product.model
-        stage = self._name("answers")
+        stage = free(self.draft, "answers")
         self._enter(stage, "predict", call, entry)
         task = product.task if product is not None else "generate"
-        sources = [self._rows(text, asked, task, "questions") for text in asked.values]
+        sources = [self.rows.of(text, asked, task, "questions") for text in asked.values]
         draft.put(("stages", stage, "model"), model)
         draft.put(("stages", stage, "data"), f"{sources[0][0]}.train")
         for text, (_, count) in zip(asked.values, sources, strict=True):
@@ -166,16 +243,14 @@ class _Builder:
         for text in asked.values[1:]:
             draft.left.append(asked.left(f"`{text}`: a stage that answers reads one data set"))
         fields.hardware(draft, call, given)
-        fields.precision(
-            draft, call, stage, entry, {"torch_dtype": given["torch_dtype"]} if "torch_dtype" in given else {}
-        )
+        fields.precision(draft, call, stage, entry, _only(given, "torch_dtype"))
         fields.generic(draft, call, stage, "predict", entry, given)
         draft.put(("stages", stage, "parse"), "none" if task == "generate" else "label")
 
     def _distill(self, call: Call, given: Mapping[str, Given]) -> None:
         if why := distillation.misnamed(given):
             raise LeftOut(why)
-        stage = self._name("student")
+        stage = free(self.draft, "student")
         self._enter(stage, "distill", call, "teacher")
         fields.hardware(self.draft, call, given)
         distillation.put(self.draft, stage, given)
@@ -185,14 +260,6 @@ class _Builder:
         self.built.stages[stage] = call
         self.built.models[stage] = model
 
-    def _name(self, wanted: str) -> str:
-        taken = {path[1] for path in self.draft.below("stages")}
-        count = 2
-        name = wanted
-        while name in taken:
-            name, count = f"{wanted}-{count}", count + 1
-        return name
-
     # Models
 
     def _linked(self, given: Mapping[str, Given], option: str) -> Product | None:
@@ -200,7 +267,7 @@ class _Builder:
         named = given.get(option)
         if named is None or named.odd or not named.values:
             return None
-        path = _normal(named.value)
+        path = normal(named.value)
         exact = [product for product in self.products if product.path == path]
         around = [product for product in self.products if path.startswith(f"{product.path}/")]
         found = exact or sorted(around, key=lambda product: len(product.path))
@@ -212,32 +279,33 @@ class _Builder:
         if named is None or named.odd or not named.values:
             return
         below = self._linked(given, "model")
-        entry = below.model if below else self.entries.get(_normal(named.value))
+        entry = below.model if below else self.entries.get(normal(named.value))
         if entry != product.model:
             self.draft.left.append(
                 named.left("the adapter was trained on another model, which the recipe uses here too")
             )
 
-    def _model(self, given: Mapping[str, Given]) -> tuple[str, str | None]:
+    def _model(self, call: Call, given: Mapping[str, Given]) -> tuple[str, str | None]:
         """What a stage says as its model, and the entry of `models` below it."""
         named = given.get("model")
         if named is None or not named.values:
-            raise LeftOut("it names no model: add `--model OWNER/NAME`")
+            option = "--model_name_or_path" if call.engine == "trl" else "--model"
+            raise LeftOut(f"it names no model: add `{option} OWNER/NAME`")
         if named.odd:
             raise LeftOut(f"its model is not known: {named.odd}")
         product = self._linked(given, "model")
         if product is not None and not product.adapter:
             return product.stage, product.model
-        text = named.value if _HUB_ID.match(named.value) else _normal(named.value)
+        text = named.value if HUB_ID.match(named.value) else normal(named.value)
         if text not in self.entries:
             self.entries[text] = self._enter_model(text, named, given)
         return self.entries[text], self.entries[text]
 
-    def _compared(self, given: Mapping[str, Given]) -> tuple[str, str | None]:
+    def _compared(self, call: Call, given: Mapping[str, Given]) -> tuple[str, str | None]:
         """The same of a stage that goes on in an adapter, or is compared with one, of a stage before."""
         option = next((name for name in ("adapters", "ref_adapters") if name in given), None)
         if option is None:
-            return self._model(given)
+            return self._model(call, given)
         product = self._linked(given, option)
         if product is None or not product.adapter:
             raise LeftOut(f"no stage before it writes the adapter of `--{option}`")
@@ -245,7 +313,7 @@ class _Builder:
         return product.stage, product.model
 
     def _enter_model(self, text: str, named: Given, given: Mapping[str, Given]) -> str:
-        spec = _spec(text)
+        spec = model_entry(text)
         type_ = given.get("model_type")
         known = type_ is not None and type_.value in known_model_types()
         types = sorted({entry.model_type for entry in find_model(spec["id"])})
@@ -253,7 +321,7 @@ class _Builder:
             said = " or ".join(f"`{name}`" for name in types) or "TYPE"
             why = "fits several types of model" if types else "is no model that ms-swift knows"
             raise LeftOut(f"`{spec['id']}` {why}: add `--model_type` with {said}")
-        if known and not types and "path" not in spec and not _HUB_ID.match(spec["id"]):
+        if known and not types and "path" not in spec and not HUB_ID.match(spec["id"]):
             raise LeftOut(f"`{text}` is outside of the project: link the model into it, and name it there")
         entry = "base" if not self.entries else f"base-{len(self.entries) + 1}"
         for key, value in spec.items():
@@ -262,138 +330,3 @@ class _Builder:
         if hub is not None and hub.value.lower() in ("true", "1", ""):
             self.draft.put(("models", entry, "hub"), "huggingface", hub)
         return entry
-
-    # Data
-
-    def _training_data(self, call: Call, stage: str, given: Mapping[str, Given], task: str) -> None:
-        draft = self.draft
-        named = given.get("dataset")
-        if named is None or named.odd or not named.values:
-            reason = f"it does not say where its data is: `{PLACEHOLDER}` stands in the recipe for you to replace"
-            draft.left.append(Left("R0732", call.place, "", reason))
-            named = Given("dataset", "dataset", (PLACEHOLDER,), call.place, "")
-        sources = [self._rows(text, named, task, "data") for text in named.values]
-        weights = given.get("interleave_prob")
-        several = [number(text) for text in weights.values] if weights and not weights.odd else []
-        if len(several) != len(sources):
-            several = []
-        written = [
-            {"data": f"{name}.train"}
-            | ({"weight": several[place]} if several else {})
-            | ({"count": count} if count else {})
-            for place, (name, count) in enumerate(sources)
-        ]
-        simple = len(written) == 1 and written[0].keys() == {"data"}
-        draft.put(("stages", stage, "data"), written[0]["data"] if simple else written)
-        self._validation_data(stage, given, task, [name for name, _ in sources])
-
-    def _validation_data(self, stage: str, given: Mapping[str, Given], task: str, trained: list[str]) -> None:
-        path = ("stages", stage, "evaluation", "data")
-        ratio, named = given.get("split_dataset_ratio"), given.get("val_dataset")
-        if "eval_strategy" in given and given["eval_strategy"].value == "no":
-            return
-        if named is not None and not named.odd and named.values:
-            sources = [self._rows(text, named, task, "validation") for text in named.values]
-            written = [{"data": f"{name}.train"} | ({"count": count} if count else {}) for name, count in sources]
-            # An evaluation of GRPO wants whole groups of answers: without them it has no place, and is told.
-            source = named if task == "solve" else None
-            self.draft.put(path, written[0]["data"] if written == [{"data": written[0]["data"]}] else written, source)
-        elif ratio is not None and not ratio.odd and ratio.value not in ("0", "0.", "0.0"):
-            for name in dict.fromkeys(trained):
-                dataset = self.draft.placed[("stages", name, "dataset")].value
-                self.draft.put(("datasets", dataset, "split"), {"validation": number(ratio.value)}, ratio)
-            held_out = [f"{name}.validation" for name in dict.fromkeys(trained)]
-            self.draft.put(path, held_out[0] if len(held_out) == 1 else [{"data": name} for name in held_out], ratio)
-
-    def _rows(self, text: str, given: Given, task: str, wanted: str) -> tuple[str, int | None]:
-        """The stage that prepares a data set, and how many rows of it are wanted."""
-        match = _DATASET.match(text)
-        assert match is not None
-        hub, name, count = match.groups()
-        key = (f"{hub or ''}::{_normal(name)}", task)
-        if key not in self.rows:
-            stage = self._name(wanted)
-            dataset = self._dataset(hub, name, given)
-            self.draft.put(("stages", stage, "kind"), "prepare")
-            self.draft.put(("stages", stage, "dataset"), dataset)
-            if task != "generate":
-                self.draft.put(("stages", stage, "task"), task)
-            self.rows[key] = stage
-        return self.rows[key], int(count) if count and 0 < int(count[:16]) < 2**53 and len(count) < 16 else None
-
-    def _dataset(self, hub: str | None, name: str, given: Given) -> str:
-        draft = self.draft
-        entry = self._entry(name)
-        spec = _dataset(hub, name, given)
-        if spec is None:
-            reason = f"`{name}` cannot be read by a recipe: `{PLACEHOLDER}` stands in the recipe for you to replace"
-            draft.left.append(given.left(reason))
-            spec = {"kind": "jsonl", "path": PLACEHOLDER}
-        for key, value in spec.items():
-            draft.put(("datasets", entry, key), value)
-        if name.endswith(".json"):
-            draft.left.append(given.left(f"`{name}`: recipes read one JSON object a line; make it `.jsonl`"))
-        if spec["kind"] == "csv":
-            draft.left.append(given.left(f"`{name}`: say in `columns` which column is the prompt and which the answer"))
-        return entry
-
-    def _entry(self, name: str) -> str:
-        stem = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(name).name.partition(".")[0].lower()).strip("-")[:40].strip("-")
-        stem = stem if re.match(NAME, stem) else "rows"
-        stem = f"{stem}-rows" if _OURS.match(stem) else stem  # a name means one thing
-        taken = {path[1] for path in self.draft.below("datasets")}
-        return next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if n not in taken)
-
-
-def _normal(path: str) -> str:
-    """A path without `./` in front and `/` behind."""
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    return path.rstrip("/") or path
-
-
-def _spec(text: str) -> dict[str, str]:
-    """The entry of `models` for what a command names: an id, a folder of fetched models, or a folder of the project."""
-    if text.startswith(_MODELS):
-        folder, _, revision = text.removeprefix(_MODELS).partition("@")
-        spec = {"id": folder.replace("--", "/", 1), **({"revision": revision.replace("--", "/")} if revision else {})}
-        if place_of(spec["id"], spec.get("revision")) == text.removeprefix(_MODELS):
-            return spec
-    if _HUB_ID.match(text) and not text.startswith(".") and not _exists(text):
-        return {"id": text}
-    name = PurePosixPath(text).name or "model"
-    registered = find_model(name)
-    id_ = (registered[0].modelscope or registered[0].id) if registered else f"local/{name}"
-    if PurePosixPath(text).is_absolute() or _outside(text):
-        return {"id": id_ if registered else name}
-    return {"id": id_, "path": text}
-
-
-def _dataset(hub: str | None, name: str, given: Given) -> dict[str, Any] | None:
-    """The entry of `datasets` for what a command names; None for what recipes cannot read."""
-    spec: dict[str, Any]
-    path = _normal(name)
-    suffix = PurePosixPath(path).suffix.lower()
-    if hub is None and (suffix in _KINDS or _exists(path) or path.startswith("/") or given.written.endswith("_dir")):
-        if _outside(path) or not path:
-            return None
-        kind = _KINDS.get(suffix, "image-folder")
-        spec = {"kind": kind, "path": path}
-        if path.startswith("/"):
-            spec["external"] = True
-        return spec | ({"columns": {}} if kind == "csv" else {})
-    if _HUB_ID.match(name) and name not in (".", ".."):
-        spec = {"kind": "hub", "id": name}
-        return spec | ({"hub": "huggingface"} if (hub or "").lower() == "hf" else {})
-    return None
-
-
-def _outside(path: str) -> bool:
-    return ".." in PurePosixPath(path).parts or "://" in path or "\\" in path or "\0" in path
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False

@@ -10,8 +10,8 @@ from typing import Any
 
 from compiler.importing.draft import Draft, Number, Path, quoted
 from compiler.importing.left import Left
+from compiler.importing.rows import PLACEHOLDER
 from compiler.importing.settle import Imported
-from compiler.importing.stages import PLACEHOLDER
 from schema.stages import KINDS
 from schema.yaml_core import resolve
 
