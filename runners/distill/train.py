@@ -49,7 +49,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
-    """The trainer, ready to train. Errors: RecipeError R0660 to R0667."""
+    """The trainer, ready to train. Errors: RecipeError R0660 to R0667, R0669."""
     from transformers import EarlyStoppingCallback, set_seed
 
     from runners.distill.trainer import DistillTrainer, Examples
@@ -60,6 +60,7 @@ def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
     rows = task.read(options.data)
     held_out = task.read(options.validation) if options.validation else []
     taught = _taught(config, root, task, options)
+    taught.check([*rows, *held_out] if config.wants_scores else rows)
     taught.calibrate(rows)
     set_seed(config["seed"])
     trainer = DistillTrainer(
