@@ -40,6 +40,8 @@ class FamilyFacts:
     weight_decay: float = 0.01
     lora: bool = False
     """Whether it has linear layers of a transformer that adapters can stand in."""
+    batch_norm: bool = True
+    """Whether its layers keep statistics of batches."""
     kinds: tuple[Distillation, ...] = ("feature", "logit", "hybrid", "none")
     """What it can learn from a teacher: scores of classes need one answer for a picture."""
 
@@ -77,6 +79,14 @@ MISNAMED: dict[str, tuple[str, ...]] = {
 }
 """Names that are spoken of and that no model has → what may be meant."""
 
+METRICS: dict[StudentTask, tuple[str, ...]] = {
+    "classification": ("loss", "accuracy", "f1_macro"),
+    "detection": ("loss", "map50", "map50_95"),
+    "segmentation": ("loss", "miou", "dice"),
+    "sequence": ("loss", "accuracy", "f1_macro"),
+}
+"""Task → what an evaluation measures, each with `eval_` in front."""
+
 FAMILIES: dict[Family, FamilyFacts] = {
     "resnet": FamilyFacts(
         task="classification",
@@ -104,6 +114,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         type="hybrid",
         feature_loss="mse",
         lora=True,
+        batch_norm=False,
     ),
     "yolov8": FamilyFacts(
         task="detection",

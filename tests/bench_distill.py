@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from distill_project import argv, digits, told
+from distill_project import argv, digits, say, told
 
 STEPS = 3
 """Of each turn, after one that is not counted."""
@@ -84,29 +84,6 @@ def build(folder: Path, config: Path) -> Any:
     return trainer
 
 
-def fill(folder: Path, file: Path, options: argparse.Namespace) -> float:
-    """A cache of random numbers; the bytes for each picture."""
-    import numpy
-
-    from runners.distill import asking, cache, config
-
-    read = config.read(file, folder / "classes.json")
-    task = read.task(folder)
-    names = asking.Names(read, task)
-    entries = list(asking.shown(names, task.read(folder / "train.jsonl"), 1))
-    draw = numpy.random.default_rng(0)
-    grid = (read["features"]["grid"],) * 2 if read.dense else ()
-    arrays: dict[str, Any] = {}
-    if read.wants_features:
-        arrays["features"] = draw.standard_normal((len(entries), options.width, *grid)).astype(numpy.float16)
-    if read.wants_scores:
-        arrays["scores"] = draw.standard_normal((len(entries), len(read.classes))).astype(numpy.float32)
-    told = asking.asked(read, folder, folder / "teacher", None).told
-    with cache.held(folder, told) as held:
-        held.add(entries, arrays)
-        return held.bytes / len(entries)
-
-
 def parts(trainer: Any, batch: int) -> Iterator[tuple[str, float]]:
     """What a step does more than the same step without a teacher → its seconds, each done alone."""
     import torch
@@ -152,13 +129,11 @@ def main() -> None:
     options = parser.parse_args()
     import torch
 
-    from runners.tiny_model import build as tiny
-
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         digits(folder, options.batch * (STEPS + 1), 0)
-        tiny("qwen2_vl", 0, folder / "teacher")
+        (folder / "teacher").mkdir()
         os.chdir(folder)
         family, size = options.student.split("/")
         given: dict[str, Any] = {
@@ -170,7 +145,7 @@ def main() -> None:
             "checkpoints__every": "end",
         }
         files = {kind: told(folder, kind, type=kind, **given) for kind in ("none", "hybrid")}
-        each = fill(folder, files["hybrid"], options)
+        each = say(folder, files["hybrid"], width=options.width)
         plain, alone, taught = (build(folder, files[kind]) for kind in ("none", "none", "hybrid"))
         runs = {LOOP: (loop, plain), ALONE: (trained, alone), TAUGHT: (trained, taught)}
         steps: dict[str, list[Mark]] = {name: [] for name in runs}

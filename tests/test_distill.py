@@ -166,7 +166,9 @@ def test_the_modules_of_family_and_task_count(tmp_path):
     assert "runners.distill.students.vit" not in code
 
 
-@pytest.mark.parametrize(("student", "task", "counts"), [("yolov8/n", "detect", True), ("unet/small", "segment", False)])
+@pytest.mark.parametrize(
+    ("student", "task", "counts"), [("yolov8/n", "detect", True), ("unet/small", "segment", False)]
+)
 def test_the_version_of_a_library_that_is_installed_by_hand_counts_where_it_is_used(tmp_path, student, task, counts):
     wanted = toolchain()["ultralytics"]
     assert f"\nultralytics=={wanted} " in (Path(__file__).parents[1] / "requirements/dev.txt").read_text()
@@ -197,6 +199,13 @@ def test_the_version_of_a_library_that_is_installed_by_hand_counts_where_it_is_u
         (TAUGHT + ", type: none", "R0395", "is not asked"),
         (TAUGHT + ", views: 4, augment: false", "R0460", "the same"),
         (TAUGHT + ", checkpoints: {select: best}", "R0461", "has none"),
+        (
+            TAUGHT + ", evaluation: {data: data.validation}, checkpoints: {select: best, metric: eval_acuracy}",
+            "R0464",
+            "loss, accuracy, f1_macro",
+        ),
+        (TAUGHT + ", freeze_batch_norm: true", "R0463", "random weights"),
+        ("teacher: teacher, student: vit/vit-base, freeze_batch_norm: true", "R0463", "a `vit` has no batch norms"),
         (TAUGHT + ", hard_label_weight: 0, soft_label_weight: 0", "R0462", "nothing is learned"),
     ],
 )

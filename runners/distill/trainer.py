@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -108,11 +109,21 @@ class Examples(Dataset):  # type: ignore[misc]
 
 
 class Pupil(torch.nn.Module):  # type: ignore[misc]
-    """A student, with the projection of its features that only training needs."""
+    """A student, with the projection of its features that only training needs. `frozen`: its batch norms do not learn."""
 
-    def __init__(self, student: Student, align: losses.Align | None) -> None:
+    def __init__(self, student: Student, align: losses.Align | None, frozen: bool = False) -> None:
         super().__init__()
         self.student, self.align = student, align
+        self.norms = [module for module in student.modules() if frozen and isinstance(module, _BatchNorm)]
+        for norm in self.norms:
+            norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Pupil:
+        """As every module's; norms that are frozen go on using the statistics that they have."""
+        super().train(mode)
+        for norm in self.norms:
+            norm.eval()
+        return self
 
     def forward(self, inputs: Any) -> tuple[StudentOutput, Tensor]:
         """The student's output, and its features as they are compared."""
@@ -174,7 +185,9 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         loss = self._weighted(parts)
         self._check(loss, inputs["rows"])
         for name, part in parts.items():
-            self.parts.setdefault(f"{name}_loss", []).append(part.detach())  # read when it is logged: a GPU need not wait
+            self.parts.setdefault(f"{name}_loss", []).append(
+                part.detach()
+            )  # read when it is logged: a GPU need not wait
         return (loss, output) if return_outputs else loss
 
     def _weighted(self, parts: Mapping[str, Tensor]) -> Tensor:
@@ -253,7 +266,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             loss = float(student.loss(output, targets))
             for i, sample, decoded in zip(part, samples, student.decode(output), strict=True):
                 yield i, loss, decoded, sample.target
-        student.train()
+        self.model.train()
 
     def _of_teacher(self) -> dict[str, float]:
         """How well the teacher's likeliest classes do."""
