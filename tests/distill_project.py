@@ -161,11 +161,19 @@ def main(file):
         ranks = run.get("ranks", 1)
         children = [child(run, rank, ranks, train) for rank in range(ranks)]
         if "kill_at" in run:
-            while not Path(run["kill_at"]).exists():
+            while not whole(Path(run["kill_at"])):
                 time.sleep(0.005)
             os.kill(children[0], signal.SIGKILL)
         ended.append([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children])
     print(json.dumps(ended))
+
+
+def whole(state):
+    """Whether a checkpoint's state has been written to its end."""
+    try:
+        return bool(json.loads(state.read_text()))
+    except (OSError, ValueError):
+        return False
 
 
 def child(run, rank, ranks, train):

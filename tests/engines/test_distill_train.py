@@ -251,7 +251,7 @@ def test_a_training_that_gets_no_better_ends_and_hands_over_its_best(folder, run
     assert sorted(path.name for path in (folder / "early").glob("checkpoint-*")) == ["checkpoint-12", "checkpoint-4"]
     options = ["--config", str(folder / "early.json"), "--from", str(folder / "early"), "--to", str(tmp_path)]
     assert collect.main(options) == 0
-    assert "the best checkpoint, of step 4 of 12, before_loss" in capsys.readouterr().out
+    assert "the best checkpoint, of step 4 of 12, before_accuracy" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["steps"], metrics["selected_step"], metrics["epoch"]) == (12, 4, 1.0)
     best, last, handed = (
