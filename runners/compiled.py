@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from schema import components, digests
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json
+from schema.toolchain import BY_HAND
 
 FORMAT_VERSION = 1
 CODE = Path(__file__).resolve().parent.parent
@@ -231,12 +232,23 @@ def installed(package: str, environment: Path | None = None) -> str | None:
         return None
 
 
+def remedy(others: Sequence[OtherVersion]) -> str:
+    """The commands that install what was wanted; a package of another licence is installed by hand.
+
+    >>> remedy([OtherVersion("torch", "2.15.0", None)])
+    '`make setup`'
+    """
+    by_hand = [f"`pip install {o.package}=={o.wanted}`, {BY_HAND[o.package]}" for o in others if o.package in BY_HAND]
+    made = ["`make setup`"] if len(by_hand) < len(others) else []
+    return "; ".join((*made, *by_hand))
+
+
 def check_toolchain(stage: Stage, allow_other_versions: bool) -> tuple[OtherVersion, ...]:
     """The differences, when the machine file allows them. Errors: RecipeError that names each."""
     others = other_versions(stage.identity.get("toolchain", {}), stage.environment)
     if others and not allow_other_versions:
         listed = "; ".join(map(str, others))
-        help = "install what this project locks (`make setup`), or compile again for the versions installed here, "
+        help = f"install what this project locks ({remedy(others)}), or compile again for the versions installed here, "
         help += "or set `allow_other_versions: true` in machine.yaml and accept other results"
         raise RecipeError([Diagnostic("R0503", f"{stage.title} was compiled for other versions. {listed}", help=help)])
     return others

@@ -99,7 +99,11 @@ def packages(patient: Patient) -> Iterator[Finding]:
     for (named, package), version in sorted(wanted.items()):
         folder = _folder(patient, named)
         others = compiled.other_versions({package: version}, folder)
-        help = "run `make setup`" if folder is None else f"remove {folder.relative_to(patient.root)}; it is made anew"
+        help = (
+            f"run {compiled.remedy(others)}"
+            if folder is None
+            else f"remove {folder.relative_to(patient.root)}; it is made anew"
+        )
         found = (others[0].installed or "not installed") if others else version
         of = "" if named == DEFAULT else f" of {named}"
         yield Finding(

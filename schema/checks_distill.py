@@ -9,7 +9,8 @@ from schema.base import bytes_of
 from schema.context import Context
 from schema.diagnostics import Diagnostic, Span
 from schema.stages.distill import Distill
-from schema.students import FAMILIES, TEACHERS
+from schema.students import FAMILIES, METRICS, TEACHERS
+from schema.suggest import nearest
 
 ROWS_OF_STUDENTS = {
     "classification": "classify",
@@ -177,6 +178,18 @@ def student_cadences_fit(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0461", message, help, (place,))
 
 
+def student_metrics_exist(context: Context) -> Iterator[Diagnostic]:
+    """R0464: what the best checkpoint, and an early end, are judged by is measured."""
+    for name, stage in _stages(context):
+        metric, known = stage.checkpoints.metric, METRICS[stage.learns]
+        judged = stage.early_stopping is not None or stage.checkpoints.select == "best"
+        if judged and metric.removeprefix("eval_") not in known:
+            near = nearest(metric.removeprefix("eval_"), known) or known[1]
+            message = f"an evaluation of {stage.learns} measures {', '.join(known)}, and no `{metric}`"
+            place = context.at("stages", name, "checkpoints", "metric")
+            yield Diagnostic("R0464", message, f"write `metric: eval_{near}`", (place,))
+
+
 def students_step(context: Context) -> Iterator[Diagnostic]:
     """R0462: something is learned: one of the losses has a weight."""
     for name, stage in _stages(context):
@@ -185,6 +198,22 @@ def students_step(context: Context) -> Iterator[Diagnostic]:
             message = "no loss has a weight, so nothing is learned"
             place = context.at("stages", name, "hard_label_weight")
             yield Diagnostic("R0462", message, "write `hard_label_weight: 0.5`", (place,))
+
+
+def frozen_norms_are_of_use(context: Context) -> Iterator[Diagnostic]:
+    """R0463: what is frozen is there, and has learned something."""
+    for name, stage in _stages(context):
+        if not stage.freeze_batch_norm:
+            continue
+        place = context.at("stages", name, "freeze_batch_norm")
+        if not stage.student.facts.batch_norm:
+            message = f"a `{stage.student.family}` has no batch norms to freeze"
+            yield Diagnostic("R0463", message, "remove `freeze_batch_norm`", (place,))
+        elif stage.student.pretrained is None:
+            message = "the batch norms of random weights have seen nothing, so freezing them leaves the student without"
+            yield Diagnostic(
+                "R0463", message, "add `pretrained:` with weights, or `freeze_batch_norm: false`", (place,)
+            )
 
 
 RULES = (
@@ -197,5 +226,7 @@ RULES = (
     students_are_known_to_learn,
     views_are_possible,
     student_cadences_fit,
+    student_metrics_exist,
     students_step,
+    frozen_norms_are_of_use,
 )

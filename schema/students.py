@@ -7,7 +7,7 @@ of the features that are compared with the teacher's. Recommended settings fill 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Family = Literal["resnet", "vit", "yolov8", "unet", "lstm"]
@@ -40,10 +40,10 @@ class FamilyFacts:
     weight_decay: float = 0.01
     lora: bool = False
     """Whether it has linear layers of a transformer that adapters can stand in."""
+    batch_norm: bool = True
+    """Whether its layers keep statistics of batches."""
     kinds: tuple[Distillation, ...] = ("feature", "logit", "hybrid", "none")
     """What it can learn from a teacher: scores of classes need one answer for a picture."""
-    packages: tuple[str, ...] = field(default=())
-    """Packages outside the toolchain that it needs."""
 
 
 TEACHERS: dict[str, tuple[int, int]] = {
@@ -61,7 +61,15 @@ TEACHERS: dict[str, tuple[int, int]] = {
     "Qwen/Qwen3-VL-8B-Instruct": (1152, 4096),
     "Qwen/Qwen3-VL-32B-Instruct": (1152, 5120),
 }
-"""Teacher → channels of its features in the vision tower, and behind the merger (from `config.json` of each)."""
+"""Teacher → channels of its features in the vision tower, and behind the merger, which are the language model's.
+
+Of each `config.json`: `vision_config.hidden_size` (Qwen2-VL: `embed_dim`) and `out_hidden_size` (Qwen2-VL: `hidden_size`).
+Up to Qwen3-VL-8B, networks of these widths have exactly the published number of parameters; of Qwen2.5-VL-72B none is
+published to the digit, and its language model's width is the default of transformers' `Qwen2_5_VLTextConfig`.
+Qwen3-VL-32B's are in configurations of models that hold it whole: huggingface.co/quanliang/F1, and the text encoder of
+MiniMax-H3 as github.com/kohya-ss/musubi-tuner builds it.
+A teacher that is not listed is not refused: the training compares its own widths (R0667).
+"""
 TEACHER_TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 """Model types whose vision tower and scores can be read."""
 MISNAMED: dict[str, tuple[str, ...]] = {
@@ -70,6 +78,14 @@ MISNAMED: dict[str, tuple[str, ...]] = {
     "qwen3-vl-7b": ("Qwen/Qwen3-VL-8B-Instruct",),
 }
 """Names that are spoken of and that no model has → what may be meant."""
+
+METRICS: dict[StudentTask, tuple[str, ...]] = {
+    "classification": ("loss", "accuracy", "f1_macro"),
+    "detection": ("loss", "map50", "map50_95"),
+    "segmentation": ("loss", "miou", "dice"),
+    "sequence": ("loss", "accuracy", "f1_macro"),
+}
+"""Task → what an evaluation measures, each with `eval_` in front."""
 
 FAMILIES: dict[Family, FamilyFacts] = {
     "resnet": FamilyFacts(
@@ -98,6 +114,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         type="hybrid",
         feature_loss="mse",
         lora=True,
+        batch_norm=False,
     ),
     "yolov8": FamilyFacts(
         task="detection",
@@ -115,7 +132,6 @@ FAMILIES: dict[Family, FamilyFacts] = {
         type="feature",
         feature_loss="mse",
         kinds=("feature", "none"),
-        packages=("ultralytics",),
     ),
     "unet": FamilyFacts(
         task="segmentation",

@@ -15,6 +15,8 @@ NEEDS_GPU: dict[str, str] = {
     "vllm": "vLLM's wheels hold kernels for GPUs only",
 }
 """Toolchain that runs on no CPU → why: nothing of it is run in the smoke tests."""
+BY_HAND: dict[str, str] = {"ultralytics": "if its licence AGPL-3.0 suits you"}
+"""Package that `make setup` does not install → on which condition a person does."""
 
 
 def is_smoke(variant: str | None) -> bool:

@@ -86,6 +86,51 @@ def digits(folder, rows=ROWS, held_out=32, first=0):
     (folder / "classes.json").write_text(json.dumps([str(digit) for digit in range(10)]))
 
 
+def shapes(folder, rows=16, size=64):
+    """Pictures of one bright square each, as rows of detection, segmentation and sequences (two pictures a clip)."""
+    import numpy
+    from PIL import Image
+
+    draw = numpy.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    lines = {"detect": [], "segment": [], "sequence": []}
+    for number in range(rows):
+        left, top, side = draw.integers(4, size // 2, 3).tolist()
+        pixels = draw.integers(0, 60, (size, size, 3), dtype=numpy.uint8)
+        mask = numpy.zeros((size, size), dtype=numpy.uint8)
+        pixels[top : top + side, left : left + side] = 255 if number % 2 else (255, 0, 0)
+        mask[top : top + side, left : left + side] = 1
+        path, masked = f"images/{number}.png", f"images/{number}.mask.png"
+        Image.fromarray(pixels).save(folder / path)
+        Image.fromarray(mask).save(folder / masked)
+        box = [left, top, left + side, top + side]
+        lines["detect"].append({"images": [path], "boxes": [box], "labels": [number % 2]})
+        lines["segment"].append({"images": [path], "mask": masked})
+        lines["sequence"].append({"frames": [path, "images/0.png"], "label": number % 2})
+    for task, found in lines.items():
+        (folder / f"{task}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in found))
+    (folder / "classes.json").write_text(json.dumps(["red", "white"]))
+
+
+def say(folder, file, data="train.jsonl", width=32):
+    """Fill the cache of a configuration with random numbers, in the place of a teacher's; bytes for each picture."""
+    import numpy
+
+    from runners.distill import asking, cache, config
+
+    read = config.read(file, folder / "classes.json")
+    task = read.task(folder)
+    entries = list(asking.shown(asking.Names(read, task), task.read(folder / data), 1))
+    draw = numpy.random.default_rng(0)
+    grid = (read["features"]["grid"],) * 2 if read.dense else ()
+    arrays = {"features": draw.standard_normal((len(entries), width, *grid)).astype(numpy.float16)}
+    if read.wants_scores:
+        arrays["scores"] = draw.standard_normal((len(entries), len(read.classes))).astype(numpy.float32)
+    with cache.held(folder, asking.asked(read, folder, folder / "teacher", None).told) as held:
+        held.add(entries, arrays)
+        return held.bytes / len(entries)
+
+
 def argv(folder, config, out=None, **options):
     """The options of `remember`, or with `out` those of `train`."""
     given = {
@@ -116,11 +161,19 @@ def main(file):
         ranks = run.get("ranks", 1)
         children = [child(run, rank, ranks, train) for rank in range(ranks)]
         if "kill_at" in run:
-            while not Path(run["kill_at"]).exists():
+            while not whole(Path(run["kill_at"])):
                 time.sleep(0.005)
             os.kill(children[0], signal.SIGKILL)
         ended.append([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children])
     print(json.dumps(ended))
+
+
+def whole(state):
+    """Whether a checkpoint's state has been written to its end."""
+    try:
+        return bool(json.loads(state.read_text()))
+    except (OSError, ValueError):
+        return False
 
 
 def child(run, rank, ranks, train):

@@ -1,6 +1,7 @@
 """The stage kind `distill`: what it compiles to, what is filled in for a family, and what is refused before anything runs."""
 
 import json
+from pathlib import Path
 
 import pytest
 from compiling import plans, project, recipe
@@ -8,6 +9,7 @@ from compiling import plans, project, recipe
 from compiler.validation import findings
 from runners.distill import collect
 from schema.diagnostics import RecipeError
+from schema.signature import toolchain
 from schema.students import FAMILIES, TEACHERS
 
 TEACHER = "{id: Qwen/Qwen2.5-VL-7B-Instruct}"
@@ -164,6 +166,21 @@ def test_the_modules_of_family_and_task_count(tmp_path):
     assert "runners.distill.students.vit" not in code
 
 
+@pytest.mark.parametrize(
+    ("student", "task", "counts"), [("yolov8/n", "detect", True), ("unet/small", "segment", False)]
+)
+def test_the_version_of_a_library_that_is_installed_by_hand_counts_where_it_is_used(tmp_path, student, task, counts):
+    wanted = toolchain()["ultralytics"]
+    assert f"\nultralytics=={wanted} " in (Path(__file__).parents[1] / "requirements/dev.txt").read_text()
+    drawn = "kind: scenes, classes: [car, sign], count: 8, size: 64"
+    recipes = written(tmp_path, f"teacher: teacher, student: {student}")
+    text = recipes.read_text().replace("kind: image-folder, path: data/animals", drawn).replace("classify", task)
+    recipes.write_text(text + "  answers: {kind: predict, model: small, data: data.validation}\n")
+    plan = plans(recipes)["small"]
+    found = [plan.stage(name).identity["toolchain"].get("ultralytics") for name in ("data", "small", "answers")]
+    assert found == [None, wanted, wanted] if counts else [None] * 3
+
+
 # What is refused
 
 
@@ -182,6 +199,13 @@ def test_the_modules_of_family_and_task_count(tmp_path):
         (TAUGHT + ", type: none", "R0395", "is not asked"),
         (TAUGHT + ", views: 4, augment: false", "R0460", "the same"),
         (TAUGHT + ", checkpoints: {select: best}", "R0461", "has none"),
+        (
+            TAUGHT + ", evaluation: {data: data.validation}, checkpoints: {select: best, metric: eval_acuracy}",
+            "R0464",
+            "loss, accuracy, f1_macro",
+        ),
+        (TAUGHT + ", freeze_batch_norm: true", "R0463", "random weights"),
+        ("teacher: teacher, student: vit/vit-base, freeze_batch_norm: true", "R0463", "a `vit` has no batch norms"),
         (TAUGHT + ", hard_label_weight: 0, soft_label_weight: 0", "R0462", "nothing is learned"),
     ],
 )

@@ -143,6 +143,14 @@ def test_other_versions_are_named_and_may_be_allowed(tmp_path: Path) -> None:
     assert project.record["packages"]["no-such-package"] is None
 
 
+def test_a_package_of_another_licence_is_not_installed_by_setup(tmp_path: Path) -> None:
+    toolchain = {"ultralytics": "0.0.1", "no-such-package": "1.0"}
+    done = project_with(tmp_path, WRITES, identity={"toolchain": toolchain}).run()
+    assert done.returncode == 1
+    help = " ".join(done.stderr.split())
+    assert "`make setup`; `pip install ultralytics==0.0.1`, if its licence AGPL-3.0 suits you" in help
+
+
 def test_our_runners_must_be_those_compiled_with(tmp_path: Path) -> None:
     source = Path(__file__).parent.parent / "runners/watcher.py"
     right = hashlib.sha256(source.read_bytes()).hexdigest()

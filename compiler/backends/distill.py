@@ -142,6 +142,7 @@ def config(plan: Plan, planned: StagePlan) -> Json:
         "align_feature": stage.align_feature,
         "features": stage.features.model_dump(mode="json"),
         "scores": stage.scores.model_dump(mode="json"),
+        **({"freeze_batch_norm": True} if stage.freeze_batch_norm else {}),
         "augment": stage.augment,
         "views": stage.views,
         "optimizer": {

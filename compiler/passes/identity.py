@@ -63,6 +63,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
     "runners.distill.score": ("numpy", "pycocotools", "torch", "torchmetrics"),
     "runners.distill.answer": STUDENT_PACKAGES,
+    "runners.distill.students.yolov8": ("ultralytics",),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 

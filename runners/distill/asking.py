@@ -13,7 +13,8 @@ from runners.distill.config import Config
 from runners.distill.tasks.base import Row, Task
 from schema.digests import Remembered
 
-PACKAGES = ("torch", "transformers")
+PACKAGES = ("pillow", "torch", "torchvision", "transformers")
+"""What opens, resizes and sees the pictures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,14 +76,16 @@ class Cache:
         return entry in self.places
 
     def features(self, entry: str) -> Array:
-        """[D] or [D, grid, grid] of a picture, in float32."""
+        """[D] or [D, grid, grid] of a picture as they lie on the disk, in float16 or float32; nothing is copied."""
         part, row = self.places[entry]
-        return numpy.asarray(part.features[row], dtype=numpy.float32)
+        found: Array = part.features[row]
+        return found
 
     def scores(self, entry: str) -> Array:
-        """[C] of a picture."""
+        """[C] of a picture, in float32; nothing is copied."""
         part, row = self.places[entry]
-        return numpy.asarray(part.scores[row], dtype=numpy.float32)
+        found: Array = part.scores[row]
+        return found
 
     @property
     def bytes(self) -> int:

@@ -37,7 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_atomically(options.to / "curve.csv", curve.table(points).encode(), durable=False)
     metrics = curve.summary(points, step)
     write_json(options.to / "metrics.json", metrics)
-    print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name.endswith("accuracy")))
+    measured = [
+        f"{name} {value:.4g}" for name, value in metrics.items() if name.startswith(("before_", "eval_", "teacher_"))
+    ]
+    which = "the best checkpoint" if told["checkpoints"]["select"] == "best" else "the last checkpoint"
+    print(", ".join((f"{which}, of step {step} of {metrics['steps']}", *measured)))
     return 0
 
 

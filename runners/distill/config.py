@@ -31,6 +31,11 @@ class Config:
         return self.told["task"] in ("detection", "segmentation")
 
     @property
+    def frozen_norms(self) -> bool:
+        """Whether the student's batch norms stay as they are."""
+        return bool(self.told.get("freeze_batch_norm", False))
+
+    @property
     def wants_features(self) -> bool:
         """Whether the student learns from the teacher's features."""
         return self.told["type"] in ("feature", "hybrid")

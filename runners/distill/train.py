@@ -20,8 +20,11 @@ from runners.distill import asking, cache, remember, students
 from runners.distill.config import Config, read
 from schema.base import steps_of
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import read_json
 
 if TYPE_CHECKING:  # each loads torch
+    from runners.distill.losses import Align
+    from runners.distill.students.base import Student
     from runners.distill.tasks.base import Task
     from runners.distill.trainer import DistillTrainer, Pupil, Taught
 
@@ -32,8 +35,18 @@ SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors: RecipeError for rows, weights and losses that nothing can be learned from."""
     options = _parse(argv)
+    if has_ended(options.resume_from_checkpoint):
+        print(f"{options.resume_from_checkpoint} is the end of its training")
+        return 0
     build(options, Path.cwd()).train(resume_from_checkpoint=options.resume_from_checkpoint)
     return 0
+
+
+def has_ended(checkpoint: str | None) -> bool:
+    """Whether a checkpoint was written by a training that stops there: it goes no further when it is taken up again."""
+    state = read_json(Path(checkpoint) / "trainer_state.json") if checkpoint else None
+    control = (state or {}).get("stateful_callbacks", {}).get("TrainerControl", {})
+    return bool(control.get("args", {}).get("should_training_stop", False))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -49,7 +62,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
-    """The trainer, ready to train. Errors: RecipeError R0660 to R0667."""
+    """The trainer, ready to train. Errors: RecipeError R0660 to R0667, R0669."""
     from transformers import EarlyStoppingCallback, set_seed
 
     from runners.distill.trainer import DistillTrainer, Examples
@@ -60,6 +73,7 @@ def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
     rows = task.read(options.data)
     held_out = task.read(options.validation) if options.validation else []
     taught = _taught(config, root, task, options)
+    taught.check([*rows, *held_out] if config.wants_scores else rows)
     taught.calibrate(rows)
     set_seed(config["seed"])
     trainer = DistillTrainer(
@@ -90,27 +104,35 @@ def pupil(config: Config, taught: Taught, first: Any, pretrained: str | None) ->
 
     Errors: RecipeError R0661, R0662 for weights, R0667 for unequal channels without a projection.
     """
-    from runners.distill import lora, losses
+    from runners.distill import lora
     from runners.distill.trainer import Pupil
 
     told = config["student"]
     student = students.build(told["family"], told["size"], config.classes, config.options(pretrained))
     lora.inject(student, told["lora"])
+    return Pupil(student, _align(config, student, taught, first), config.frozen_norms)
+
+
+def _align(config: Config, student: Student, taught: Taught, first: Any) -> Align | None:
+    from runners.distill import losses
+
     if not config.wants_features:
-        return Pupil(student, None)
+        return None
     width = taught.features(first, 0).shape[0]
     if config["align_feature"]:
-        return Pupil(student, losses.Align(student.width, width, config.dense))
+        return losses.Align(student.width, width, config.dense)
     if width != student.width:
         message = f"the student's features have {student.width} channels and the teacher's {width}"
         raise RecipeError([Diagnostic("R0667", message, "write `align_feature: true`")])
-    return Pupil(student, None)
+    return None
 
 
 def _arguments(config: Config, options: argparse.Namespace, evaluates: bool) -> Any:
     from transformers import TrainingArguments
 
     optimizer, batch, checkpoints = config["optimizer"], config["batch"], config["checkpoints"]
+    compares = evaluates and (checkpoints["select"] == "best" or config["patience"] is not None)
+    limit = options.save_total_limit
     return TrainingArguments(
         output_dir=str(options.output_dir),
         per_device_train_batch_size=batch["micro"],
@@ -126,9 +148,11 @@ def _arguments(config: Config, options: argparse.Namespace, evaluates: bool) -> 
         **_cadence("save", checkpoints["every"]),
         **(_cadence("eval", config["evaluate_every"]) if evaluates else {"eval_strategy": "no"}),
         eval_on_start=evaluates and options.resume_from_checkpoint is None,
-        metric_for_best_model=checkpoints["metric"] if evaluates else None,
-        greater_is_better=checkpoints["higher_is_better"] if evaluates else None,
-        save_total_limit=options.save_total_limit,
+        metric_for_best_model=checkpoints["metric"] if compares else None,
+        greater_is_better=checkpoints["higher_is_better"] if compares else None,
+        # The best one and the last one stay in any case; with a limit of 1, transformers removes the last one in the end.
+        save_total_limit=max(limit, 2) if compares and limit else limit,
+        restore_callback_states_from_checkpoint=config["patience"] is not None,  # how long nothing has improved
         logging_strategy=options.logging_strategy,
         logging_steps=options.logging_steps,
         report_to=options.report_to,

@@ -10,10 +10,11 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from runners.distill import losses, students
+from runners.distill import asking, losses, students
 from runners.distill.asking import Names
 from runners.distill.cache import Cache
 from runners.distill.config import Config
@@ -34,21 +35,39 @@ class Taught:
         self.config, self.names, self.cache = config, names, cache
         self.prior: numpy.ndarray[Any, Any] | float = 0.0
 
+    def check(self, rows: Sequence[Row]) -> None:
+        """Whether all is there that will be asked for. Errors: RecipeError R0669 that names a picture.
+
+        It also learns the digests of all pictures, so that processes that load data do not each read them again.
+        """
+        if self.cache is None:
+            return
+        shown = asking.shown(self.names, rows, self.config["views"])
+        missing = [place for name, place in shown.items() if name not in self.cache]
+        if missing:
+            row, _, number = missing[0]
+            file = self.names.task.files(row)[number]
+            message = f"nothing is kept of what the teacher says of {len(missing)} pictures, such as {file}"
+            raise RecipeError([Diagnostic("R0669", message, "run the stage again: the teacher is asked about them")])
+
     def calibrate(self, rows: Sequence[Row]) -> None:
         """Take off what the teacher says on average, where the recipe says so (arXiv:2309.17249)."""
         if self.config.wants_scores and self.config["scores"]["calibration"] == "mean":
             self.prior = numpy.mean([self.scores(row, 0) for row in rows], axis=0)
 
     def features(self, row: Row, view: int) -> Any:
-        """The mean over the pictures of a row."""
+        """The mean over the pictures of a row; of one picture, what lies on the disk."""
         assert self.cache is not None
-        found = [self.cache.features(name) for name in self.names.of(row, view)]
-        return found[0] if len(found) == 1 else numpy.mean(found, axis=0)
+        return _mean([self.cache.features(name) for name in self.names.of(row, view)])
 
     def scores(self, row: Row, view: int) -> Any:
-        """The same for scores."""
+        """The same for scores, in float32."""
         assert self.cache is not None
-        return numpy.mean([self.cache.scores(name) for name in self.names.of(row, view)], axis=0) - self.prior
+        return _mean([self.cache.scores(name) for name in self.names.of(row, view)]) - self.prior
+
+
+def _mean(found: Sequence[Any]) -> Any:
+    return found[0] if len(found) == 1 else numpy.mean(found, axis=0, dtype=numpy.float32)
 
 
 class Examples(Dataset):  # type: ignore[misc]
@@ -64,30 +83,47 @@ class Examples(Dataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> dict[str, Any]:
         views = self.config["views"]
         seed = self.epoch if views > 1 else seed_of(self.config["seed"], self.epoch, index)
-        row = self.rows[index]
-        example: dict[str, Any] = {"index": index, "sample": self.task.transform(row, True, seed)}
-        if self.config.wants_features:
-            found = torch.from_numpy(self.taught.features(row, seed % views))
-            example["features"] = found.flip(-1) if example["sample"].flipped and self.config.dense else found
-        if self.config.wants_scores:
-            example["scores"] = torch.from_numpy(self.taught.scores(row, seed % views)).float()
-        return example
+        return {"index": index, "view": seed % views, "sample": self.task.transform(self.rows[index], True, seed)}
 
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """A batch; `rows` says which."""
-        inputs, targets = self.task.collate([example["sample"] for example in examples])
-        told: dict[str, Any] = {
-            name: torch.stack([e[name] for e in examples]) for name in ("features", "scores") if name in examples[0]
-        }
-        return {"inputs": inputs, "targets": targets, "rows": torch.tensor([e["index"] for e in examples]), **told}
+        samples = [example["sample"] for example in examples]
+        inputs, targets = self.task.collate(samples)
+        indices = [example["index"] for example in examples]
+        told = self.told(indices, [example["view"] for example in examples], [sample.flipped for sample in samples])
+        return {"inputs": inputs, "targets": targets, "rows": torch.tensor(indices), **told}
+
+    def told(self, indices: Sequence[int], views: Sequence[int], flipped: Sequence[bool]) -> dict[str, Tensor]:
+        """What the teacher says of a batch, copied once from the disk: features as they are kept (the loss makes them
+        float32), mirrored where the student's picture is; scores."""
+        rows = [(self.rows[index], view) for index, view in zip(indices, views, strict=True)]
+        told: dict[str, Tensor] = {}
+        if self.config.wants_features:
+            found = [self.taught.features(row, view) for row, view in rows]
+            if self.config.dense:
+                found = [one[..., ::-1] if turned else one for one, turned in zip(found, flipped, strict=True)]
+            told["features"] = torch.from_numpy(numpy.stack(found))
+        if self.config.wants_scores:
+            told["scores"] = torch.from_numpy(numpy.stack([self.taught.scores(row, view) for row, view in rows]))
+        return told
 
 
 class Pupil(torch.nn.Module):  # type: ignore[misc]
-    """A student, with the projection of its features that only training needs."""
+    """A student, with the projection of its features that only training needs. `frozen`: its batch norms do not learn."""
 
-    def __init__(self, student: Student, align: losses.Align | None) -> None:
+    def __init__(self, student: Student, align: losses.Align | None, frozen: bool = False) -> None:
         super().__init__()
         self.student, self.align = student, align
+        self.norms = [module for module in student.modules() if frozen and isinstance(module, _BatchNorm)]
+        for norm in self.norms:
+            norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Pupil:
+        """As every module's; norms that are frozen go on using the statistics that they have."""
+        super().train(mode)
+        for norm in self.norms:
+            norm.eval()
+        return self
 
     def forward(self, inputs: Any) -> tuple[StudentOutput, Tensor]:
         """The student's output, and its features as they are compared."""
@@ -132,7 +168,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = False  # so the loss is divided by the steps of accumulation
         self.config, self.examples, self.held_out = config, train, held_out
         self.student = model.student
-        self.parts: dict[str, list[float]] = {}
+        self.parts: dict[str, list[Tensor]] = {}
         self.add_callback(Cadence(train, bool(held_out)))
 
     def compute_loss(
@@ -149,7 +185,9 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         loss = self._weighted(parts)
         self._check(loss, inputs["rows"])
         for name, part in parts.items():
-            self.parts.setdefault(f"{name}_loss", []).append(float(part.detach()))
+            self.parts.setdefault(f"{name}_loss", []).append(
+                part.detach()
+            )  # read when it is logged: a GPU need not wait
         return (loss, output) if return_outputs else loss
 
     def _weighted(self, parts: Mapping[str, Tensor]) -> Tensor:
@@ -173,7 +211,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Beside the loss, the parts that it is the sum of."""
         if "loss" in logs:
-            logs |= {name: sum(values) / len(values) for name, values in self.parts.items()}
+            logs |= {name: float(torch.stack(values).mean()) for name, values in self.parts.items()}
             self.parts.clear()
         super().log(logs, start_time)
 
@@ -228,7 +266,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             loss = float(student.loss(output, targets))
             for i, sample, decoded in zip(part, samples, student.decode(output), strict=True):
                 yield i, loss, decoded, sample.target
-        student.train()
+        self.model.train()
 
     def _of_teacher(self) -> dict[str, float]:
         """How well the teacher's likeliest classes do."""

@@ -158,6 +158,9 @@ class Distill(Stage):
     """Learn a projection from the student's features to the teacher's; it is dropped when the student is handed over."""
     features: TeacherFeatures = default(TeacherFeatures)
     scores: TeacherScores = default(TeacherScores)
+    freeze_batch_norm: bool = False
+    """Keep the batch norms of pretrained weights as they are, so that a picture is not seen in the light of its batch: the
+    result does not depend on the number of processes where the loss is a mean over pictures."""
     augment: bool = True
     """Vary the pictures that the student sees."""
     views: Positive = 1

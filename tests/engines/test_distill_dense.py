@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from schema.diagnostics import RecipeError
-from schema.students import FAMILIES
+from schema.students import FAMILIES, METRICS
 
 pytestmark = pytest.mark.engine
 
@@ -244,6 +244,7 @@ def test_boxes_follow_their_picture_into_the_square_and_back(tmp_path):
 def test_average_precision(tmp_path):
     """One of two things is found exactly; for the other class, a box that overlaps by half counts at no threshold."""
     boxes = task("detection", tmp_path)
+    assert METRICS["detection"] == ("loss", "map50", "map50_95")
     wanted = [{"boxes": [[0, 0, 10, 10]], "labels": [0]}, {"boxes": [[0, 0, 10, 10]], "labels": [1]}]
     right = [{**thing, "scores": [0.9]} for thing in wanted]
     assert boxes.metrics(right, wanted) == {"map50": 1.0, "map50_95": 1.0}
@@ -268,6 +269,7 @@ def test_pixels(tmp_path):
         assert set(sample.target.unique().tolist()) == {0, 1, 255}
     wanted = torch.tensor([[0, 0, 1, 1], [255, 255, 1, 1]])
     found = torch.tensor([[0, 1, 1, 1], [1, 0, 1, 1]], dtype=torch.uint8)
+    assert METRICS["segmentation"] == ("loss", "miou", "dice")
     # Class 0: 1 of 2 in common; class 1: 4 of 5.
     assert pixels.metrics([found], [wanted]) == {"miou": 0.65, "dice": round((2 / 3 + 8 / 9) / 2, 6)}
 

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from schema.diagnostics import RecipeError
-from schema.students import FAMILIES
+from schema.students import FAMILIES, METRICS
 
 pytestmark = pytest.mark.engine
 
@@ -263,5 +263,6 @@ def test_scores_of_predictions_are_counted():
     from pathlib import Path
 
     found = task(Path()).metrics([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]], [0, 1, 1, 1])
+    assert {"loss", *found} == set(METRICS["classification"]) == set(METRICS["sequence"])
     assert found["accuracy"] == 0.75
     assert found["f1_macro"] == pytest.approx((2 / 3 + 0.8) / 2, abs=1e-6)

@@ -1,4 +1,7 @@
-"""The training of students: resumed after a kill, on two processes, and where a loss is no number. One import for all runs."""
+"""The training of students: resumed after a kill, on two processes, ended early, and where a loss is no number.
+
+One import for all runs.
+"""
 
 import csv
 import json
@@ -66,6 +69,7 @@ def runs(folder, remembered):
         "resumed": {"argv": argv(folder, config, cut, resume_from_checkpoint=cut / "checkpoint-3")},
         "two": {"argv": argv(folder, two, folder / "two"), "ranks": 2, "port": port},
         "nan": {"argv": argv(folder, nan, folder / "nan")},
+        **early(folder),
     }
     for name, run in listed.items():
         run["log"] = str(folder / f"{name}.log")
@@ -82,6 +86,31 @@ def runs(folder, remembered):
     return dict(zip(listed, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
+EARLY = {
+    "type": "none",
+    "epochs": 8.0,
+    "patience": 2,
+    "checkpoints": {"every": "epoch", "select": "best", "metric": "eval_accuracy", "higher_is_better": True},
+    "optimizer__learning_rate": 1e-12,
+}
+"""A student that does not get better after its first epoch of four steps, so it ends with its third."""
+
+
+def early(folder):
+    """A training that ends early: whole, cut after its second epoch and gone on with, and taken up after its end."""
+    file, half = told(folder, "early", **EARLY), folder / "early-cut" / "checkpoint-8"
+
+    def words(name, **options):
+        return {"argv": argv(folder, file, folder / name, save_total_limit=1, **options)}
+
+    return {
+        "early": words("early"),
+        "early-cut": words("early-cut") | {"kill_at": str(half / "trainer_state.json")},
+        "early-resumed": words("early-cut", resume_from_checkpoint=half),
+        "early-again": words("early-again", resume_from_checkpoint=folder / "early" / "checkpoint-12"),
+    }
+
+
 def log(folder, name):
     return (folder / f"{name}.log.0").read_text()
 
@@ -90,10 +119,10 @@ def history(folder, name, step=8):
     return json.loads((folder / name / f"checkpoint-{step}" / "trainer_state.json").read_text())["log_history"]
 
 
-def losses(folder, name):
+def losses(folder, name, step=8):
     """Step → what was measured there, without times."""
     found = {}
-    for entry in history(folder, name):
+    for entry in history(folder, name, step):
         found.setdefault(entry["step"], {}).update({k: v for k, v in entry.items() if "loss" in k or "accuracy" in k})
     return found
 
@@ -209,6 +238,40 @@ def test_a_student_of_other_classes_does_not_answer(folder, collected, tmp_path)
     assert error.value.diagnostics[0].code == "R0665"
 
 
+# Ending early
+
+
+def test_a_training_that_gets_no_better_ends_and_hands_over_its_best(folder, runs, tmp_path, capsys):
+    """With one checkpoint to be kept the last one stays, too: the curve is in it."""
+    from safetensors.torch import load_file
+
+    from runners.distill import collect
+
+    assert runs["early"] == [0], log(folder, "early")
+    assert sorted(path.name for path in (folder / "early").glob("checkpoint-*")) == ["checkpoint-12", "checkpoint-4"]
+    options = ["--config", str(folder / "early.json"), "--from", str(folder / "early"), "--to", str(tmp_path)]
+    assert collect.main(options) == 0
+    assert "the best checkpoint, of step 4 of 12, before_accuracy" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["steps"], metrics["selected_step"], metrics["epoch"]) == (12, 4, 1.0)
+    best, last, handed = (
+        load_file(file / "model.safetensors")
+        for file in (folder / "early/checkpoint-4", folder / "early/checkpoint-12", tmp_path / "student")
+    )
+    assert all(best[f"student.{name}"].equal(tensor) for name, tensor in handed.items())
+    assert not all(last[f"student.{name}"].equal(tensor) for name, tensor in handed.items())
+
+
+def test_an_early_end_is_the_same_after_a_kill(folder, runs):
+    """How long nothing has improved is known again; and a training that has ended goes no further."""
+    assert (runs["early-cut"], runs["early-resumed"]) == ([-9], [0]), log(folder, "early-resumed")
+    assert losses(folder, "early", 12) == losses(folder, "early-cut", 12)
+    assert not (folder / "early-cut" / "checkpoint-16").exists()
+    assert runs["early-again"] == [0]
+    assert "is the end of its training" in log(folder, "early-again")
+    assert not (folder / "early-again").exists()
+
+
 # Asking the teacher
 
 
@@ -232,6 +295,21 @@ def test_two_processes_ask_about_a_share_each_and_every_view_once(folder, rememb
     held = cache.read(folder, how.told)
     assert held.places.keys() == asking.shown(asking.Names(config, task), rows, 2).keys()
     assert len(held.places) == 2 * len(rows)
+
+
+def test_a_training_whose_teacher_was_not_asked_is_refused_before_its_first_step(folder, remembered, monkeypatch):
+    from runners.distill import train
+    from schema.diagnostics import RecipeError
+
+    monkeypatch.chdir(folder)
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    (folder / "images" / "new.png").write_bytes((folder / rows[0]["images"][0]).read_bytes() + b"another")
+    (folder / "new.jsonl").write_text(json.dumps(rows[1]) + "\n" + json.dumps(rows[0] | {"images": ["images/new.png"]}))
+    with pytest.raises(RecipeError) as error:
+        train.main(argv(folder, folder / "hybrid.json", folder / "new", data=folder / "new.jsonl"))
+    (found,) = error.value.diagnostics
+    assert found.code == "R0669"
+    assert "of 1 pictures, such as" in found.message and "new.png" in found.message
 
 
 def test_the_mean_score_of_a_class_may_be_taken_off(folder, remembered, monkeypatch):
