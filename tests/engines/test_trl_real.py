@@ -77,9 +77,9 @@ def model(tmp_path_factory):
     return place
 
 
-def python(folder, *arguments):
+def python(folder, *arguments, program=sys.executable):
     environment = clean_environment(str(folder)) | {"OMP_NUM_THREADS": "1"}
-    command = (sys.executable, *map(str, arguments))
+    command = (program, *map(str, arguments))
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
