@@ -85,59 +85,13 @@ def test_what_moved_is_told(root):
     assert "  + data/more.csv  " in out and "  + torch  2." in out
     assert recipe(root, "lock", "chat") == (0, "recipes/chat.lock  unchanged\n", "")
     (root / "data/rows.jsonl").write_text("")
-    _, out, _ = recipe(root, "lock", "--json")
+    _, out, _ = recipe(root, "lock", "--format", "json")
     ((move,),) = (lock["moved"] for lock in json.loads(out)["locks"])
     assert (move["section"], move["name"], move["after"]) == (
         "local",
         "data/rows.jsonl",
         "e3b0c44298fc (1 file, 0 bytes)",
     )
-
-
-OTHER = ("kind: sft, model", "kind: sft, engine: trl, toolchain: trl1, model")
-
-
-@pytest.fixture
-def elsewhere(root):
-    """The same recipe with a training in another toolchain, locked."""
-    change(root, *OTHER, "chat")
-    assert recipe(root, "lock")[0] == 0
-    return root
-
-
-def test_the_packages_of_another_toolchain_are_pinned_too(root):
-    assert recipe(root, "lock")[0] == 0
-    assert (lock_in(root).revision, lock_in(root).toolchains) == (1, {})
-    change(root, *OTHER, "chat")
-    code, out, _ = recipe(root, "lock")
-    assert (code, f"  + trl1/trl  {toolchain('trl1')['trl']}\n" in out) == (0, True)
-    found = lock_in(root)
-    assert (found.revision, found.toolchain) == (2, toolchain())  # a program of revision 1 would lose them
-    assert found.toolchains == {"trl1": toolchain("trl1")}
-    assert recipe(root, "lock") == (0, "recipes/chat.lock  unchanged\n", "")
-    assert recipe(root, "lock", "--check")[0] == recipe(root, "compile", "chat", "--locked")[0] == 0
-
-
-def test_a_toolchain_that_no_stage_names_any_more_is_dropped(elsewhere):
-    change(elsewhere, *reversed(OTHER), "chat")
-    assert "tells of the toolchain `trl1`, in which no stage runs" in recipe(elsewhere, "lock", "--check")[2]
-    assert "  - trl1/trl\n" in recipe(elsewhere, "lock")[1]
-    assert lock_in(elsewhere).toolchains == {}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "code", "message", "place"),
-    [
-        ("    trl: 1", "    trl: 9", "R0703", "other versions of the toolchain `trl1`: trl 9", "chat.lock:"),
-        ("  trl1:", "  vllm:", "R0702", "says nothing of the toolchain `trl1`", "chat.yaml:11:"),
-    ],
-)
-def test_a_stale_toolchain_is_found(elsewhere, old, new, code, message, place):
-    edit(elsewhere, old, new)
-    for status, _, err in (recipe(elsewhere, "lock", "--check"), recipe(elsewhere, "compile", "chat", "--locked")):
-        assert status == 1
-        assert f"error[{code}]: " in err and message in err and place in err
-    assert "warning[" in recipe(elsewhere, "compile", "chat")[2]
 
 
 def test_a_bar_while_large_data_is_read(root):
@@ -357,7 +311,7 @@ def test_explained(locked):
     pin = lock_in(locked).local["data/rows.jsonl"].sha256
     assert f"    dataset  sha256 {pin}" in out
     assert f"    model  code {maker()}" in out
-    document = json.loads(recipe(locked, "hash", "chat", "--explain", "--json")[1])
+    document = json.loads(recipe(locked, "hash", "chat", "--explain", "--format", "json")[1])
     assert document["pinned"] is True
     pinned = {name for name, part in document["explained"].items() if part["components"]["lock"]}
     assert pinned == {"data", "other", "train", "answers"}  # the last reads the base of the adapter

@@ -124,7 +124,7 @@ def test_a_list_of_recipes_tells_what_its_smoke_test_is(tmp_path):
     text = TRAINED.format(top="", engine="ms-swift", model="Qwen/Qwen2-VL-2B-Instruct", stage="")
     text += "variants: {smoke: {hardware: {gpus: 0}}, vllm-smoke: {toolchain: vllm}}\n"
     project(tmp_path, two=text)
-    _, out, _ = recipe(tmp_path, "ls", "--json")
+    _, out, _ = recipe(tmp_path, "ls", "--format", "json")
     told = {row["name"]: row["smoke"] for row in json.loads(out)["recipes"]}
     expected = {"two": "", "two/smoke": "run", "two/vllm-smoke": "not run: vLLM's wheels hold kernels for GPUs only"}
     assert told == expected

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
 from compiler.write import differences
-from schema.console import recipe_files
+from schema.console import AsFormat, Format, recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
 from schema.toolchain import NEEDS_GPU, is_smoke
@@ -38,10 +36,10 @@ class Row:
     last_run: str
 
 
-def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def ls(format: AsFormat = Format.TEXT) -> None:
     """List the recipes of this project: kinds of stages, models, hardware, compiled, smoke run, last run."""
     rows = [row for file in recipe_files(Path()) for row in _rows(file)]
-    if as_json:
+    if format is Format.JSON:
         print(json.dumps({"format_version": 1, "recipes": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False))
         return
     if not rows:
