@@ -37,7 +37,7 @@ PACKAGES = (
     *("onnx", "onnxruntime", "onnxscript", "pycocotools", "segmentation-models-pytorch", "timm", "torchmetrics"),
 )
 """The packages whose version can change a result."""
-FURTHER = ("vllm", "xformers")
+FURTHER = ("flash-attn", "vllm", "xformers")
 """The same of toolchains beside the default one."""
 ENGINES: dict[str, tuple[str, ...]] = {
     DEFAULT: ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),
