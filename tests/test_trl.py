@@ -361,18 +361,6 @@ def test_the_same_fields_become_the_same_values(tmp_path):
     assert ours["warmup_ratio"] == theirs["warmup_steps"] == 0.05
 
 
-@pytest.mark.parametrize(
-    ("said", "name", "value"),
-    [("warmup_ratio: 0.1", "warmup_ratio", 0.1), ("warmup_steps: 7", "warmup_steps", 7)],
-)
-def test_warm_up_has_two_options_before_transformers_5(tmp_path, said, name, value):
-    """As in the toolchain that has vLLM for the answers of GRPO."""
-    stage = f"{GRPO}, model: base, toolchain: vllm, rollout: {{engine: vllm}}, optimizer: {{{said}}}"
-    options = options_of(tmp_path, stage)
-    assert {key: found for key, found in options.items() if key.startswith("warmup")} == {name: value}
-    assert (options["use_vllm"], options["vllm_mode"]) == (True, "colocate")
-
-
 def test_all_weights_go_on_from_a_checkpoint_as_the_model(tmp_path):
     """transformers takes a checkpoint of another form of names without a word, and keeps the base weights."""
     (plan,) = plans(project(tmp_path, demo=FULL) / "demo.yaml").values()
