@@ -161,7 +161,8 @@ class ResolvedModel:
     spec: ModelSpec
     type: str
     template: str
-    attention: str
+    attention: str = "auto"
+    """The kernel: what `auto` is depends on the stage's toolchain."""
     why_attention: str = ""
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.passes import CHECKING, build
-from schema.console import FINDINGS, Format, chosen, report
+from schema.console import FINDINGS, FindingFormat, chosen, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import load
 
 
-def run(files: Sequence[Path], format: Format = Format.TEXT) -> int:
+def run(files: Sequence[Path], format: FindingFormat = FindingFormat.TEXT) -> int:
     """Report on recipes, or on all of the project when none is named; the exit code."""
     sources: dict[str, str] = {}
     recipes = chosen(files)
@@ -19,7 +19,7 @@ def run(files: Sequence[Path], format: Format = Format.TEXT) -> int:
     report(found, sources, format)
     if any(diagnostic.severity == "error" for diagnostic in found):
         return FINDINGS
-    if format is Format.TEXT:
+    if format is FindingFormat.TEXT:
         print(f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''} valid")
     return 0
 

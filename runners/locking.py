@@ -1,7 +1,7 @@
 """Resolve what a recipe names, and find what a lock no longer says rightly: what `recipe lock` does.
 
 What is pinned stays pinned. New names are resolved, names that are gone are dropped, and the digests of local data, of
-what builds tiny models and the toolchain are always those of now.
+what builds tiny models and the toolchains are always those of now.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schema.digests import Remembered, files_below
 from schema.load import Loaded
 from schema.lock import REVISION, VERSION, Asset, Built, Entry, Local, Lock
 from schema.models import Hub
-from schema.pins import Named, Section, findings, maker, named, unused
+from schema.pins import Named, Section, findings, maker, named, toolchains, unused
 from schema.signature import find_model, toolchain
 
 Resolve = Callable[[str, Mapping[Hub, str], str | None, Hub], Asset]
@@ -44,7 +44,7 @@ class Locking:
     @property
     def kept(self) -> Lock:
         """The pins so far."""
-        return self.loaded.lock.lock if self.loaded.lock else Lock(version=VERSION, revision=REVISION)
+        return self.loaded.lock.lock if self.loaded.lock else Lock(version=VERSION, revision=1)
 
     @cached_property
     def wanted(self) -> list[Named]:
@@ -62,7 +62,9 @@ class Locking:
                 wrong += error.diagnostics
                 if (before := self._pin(one)) is not None:
                     entries[one.section][one.name] = before
-        head = {"version": VERSION, "revision": self.kept.revision, "toolchain": toolchain()}
+        others = {name: toolchain(name) for name in toolchains(self.loaded.instances)}
+        revision = max(self.kept.revision, REVISION if others else 1)
+        head = {"version": VERSION, "revision": revision, "toolchain": toolchain(), "toolchains": others}
         return Lock.model_validate({**head, **entries}), wrong
 
     def _pin(self, one: Named) -> Entry | None:

@@ -38,7 +38,7 @@ PACKAGES = (
     "ultralytics",  # of an extra of its own; what is recorded is what the tests run with
 )
 """The packages whose version can change a result."""
-FURTHER = ("vllm", "xformers")
+FURTHER = ("flash-attn", "vllm", "xformers")
 """The same of toolchains beside the default one."""
 ENGINES: dict[str, tuple[str, ...]] = {
     DEFAULT: ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,7 +30,8 @@ def groups_divide(context: Context) -> Iterator[Diagnostic]:
         path, group = ("stages", name), stage.generations
         here = replace(context.at(*path, "generations"), label="answers to each question")
         if stage.batch.global_ % group:
-            near = max(round(stage.batch.global_ / group), 1) * group
+            whole = math.lcm(group, stage.batch.micro * hardware.world)  # which accumulation has to divide, too
+            near = max(round(stage.batch.global_ / whole), 1) * whole
             places = (here, replace(context.at(*path, "batch", "global"), label="answers of a step"))
             message = f"a global batch of {stage.batch.global_} answers is no whole number of groups of {group}"
             yield Diagnostic("R0317", message, f"write `global: {near}`, or another `generations`", places)

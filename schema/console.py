@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
 
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.load import Instance, Loaded, load
@@ -19,11 +21,34 @@ USAGE = 2
 
 
 class Format(StrEnum):
+    """How something is told: for eyes, or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class FindingFormat(StrEnum):
     """How findings are written: for eyes, for programs, or as annotations of a pull request."""
 
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"
+
+
+class PageFormat(StrEnum):
+    """How a comparison is written: for eyes, for programs, or for a comment of a pull request."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+AsFormat = Annotated[Format, typer.Option("--format", help="For eyes, or for programs.")]
+"""The option of every verb that tells something. Those below are of the verbs that have one more reader."""
+AsFindings = Annotated[
+    FindingFormat, typer.Option("--format", help="For eyes, for programs, or as annotations on GitHub.")
+]
+AsPage = Annotated[PageFormat, typer.Option("--format", help="For eyes, for programs, or as Markdown.")]
 
 
 def recipe_files(folder: Path) -> list[Path]:
@@ -80,12 +105,14 @@ def guarded(action: Callable[[], T], sources: dict[str, str] | None = None) -> T
         sys.exit(FINDINGS)
 
 
-def report(diagnostics: Iterable[Diagnostic], sources: dict[str, str], format: Format = Format.TEXT) -> None:
+def report(
+    diagnostics: Iterable[Diagnostic], sources: dict[str, str], format: FindingFormat = FindingFormat.TEXT
+) -> None:
     """Findings in a format: programs read standard output, people standard error."""
     found = list(diagnostics)
-    if format is Format.JSON:
+    if format is FindingFormat.JSON:
         print(to_json(found))
-    elif found and format is Format.GITHUB:
+    elif found and format is FindingFormat.GITHUB:
         print(github(found))
     elif found:
         color = sys.stderr.isatty() and "NO_COLOR" not in os.environ  # no-color.org

@@ -11,6 +11,11 @@ models:
       config.json: {size: 1203, sha256: 2c26…}
 local:
   data/animals/train_data: {kind: tree, files: 200, size: 88123, sha256: 9b74…}
+toolchain:
+  torch: 2.15.0
+toolchains:                                                      # revision 2
+  trl1:
+    trl: 1.16.0
 
 `version` changes when an old program would misread the file, `revision` when it would only miss something.
 """
@@ -33,7 +38,8 @@ from schema.source import parse, read_source
 from schema.tree import MapNode, Node, ScalarNode, key_span, to_data, value_span
 
 VERSION = 1
-REVISION = 1
+REVISION = 2
+"""The newest. A lock is written in the first one that can say all of it, and never in an older one than was found."""
 SUFFIX = ".lock"
 MAX_BYTES = 16 << 20
 _NUMBER = re.compile(r"[0-9]+e[0-9]+")
@@ -106,7 +112,9 @@ class Lock(Entry):
     local: dict[str, Local] = {}
     """By path, as the recipe writes it."""
     toolchain: dict[str, str] = {}
-    """Package → version."""
+    """Package → version in the default toolchain."""
+    toolchains: dict[str, dict[str, str]] = {}
+    """The same of every other toolchain in which a stage runs. Since revision 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +235,7 @@ def text_of(lock: Lock, recipe: str) -> str:
     for section in ("built", "local"):
         document[section] = {n: _Line(e.model_dump(mode="json")) for n, e in sorted(getattr(lock, section).items())}
     document["toolchain"] = dict(sorted(lock.toolchain.items()))
+    document["toolchains"] = {name: dict(sorted(of.items())) for name, of in sorted(lock.toolchains.items())}
     kept = {name: value for name, value in document.items() if value != {}}
     return HEAD.format(recipe=recipe) + yaml.dump(kept, Dumper=_Dumper, sort_keys=False, width=1_000_000)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from schema.lock import Asset, Built, Local, Lock
+from schema.toolchain import DEFAULT
 
 SHORT = 12
 """Digits of a digest that are shown."""
 SECTIONS = ("models", "datasets", "built", "local", "toolchain")
+ORDER = (*SECTIONS, "toolchains")
 FILES = 3
 """Names of files that are told."""
+
+
+Place = tuple[str, ...]
+"""Where a fact stands in a lock: its section and name; of a package of a toolchain that is not the default one, three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +33,38 @@ class Moved:
     files: tuple[str, ...] = ()
     """Files of a model or data set that came, went or changed."""
 
+    @property
+    def toolchain(self) -> str | None:
+        """The toolchain, where the fact is the version of a package."""
+        match self.section:
+            case "toolchain":
+                return DEFAULT
+            case "toolchains":
+                return self.name.split("/")[0]
+        return None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in a lock that has it."""
+        return (self.section, *(self.name.split("/") if self.section == "toolchains" else (self.name,)))
+
 
 def moved(before: Lock | None, after: Lock | None) -> Iterator[Moved]:
     """What moved, in the order of the file."""
+    old, new = (dict(_facts(lock)) if lock else {} for lock in (before, after))
+    for section, name in sorted(old.keys() | new.keys(), key=lambda fact: (ORDER.index(fact[0]), fact[1])):
+        was, now = old.get((section, name)), new.get((section, name))
+        if was != now:
+            other = getattr(was, "sha256", was) != getattr(now, "sha256", now)
+            yield Moved(section, name, _told(was), _told(now), other, tuple(_files(was, now)))
+
+
+def _facts(lock: Lock) -> Iterator[tuple[tuple[str, str], Any]]:
+    """(section, name) → what the lock says; a package of another toolchain is called `trl1/torch`."""
     for section in SECTIONS:
-        old: Mapping[str, Any] = getattr(before, section) if before else {}
-        new: Mapping[str, Any] = getattr(after, section) if after else {}
-        for name in sorted(old.keys() | new.keys()):
-            was, now = old.get(name), new.get(name)
-            if was != now:
-                other = getattr(was, "sha256", was) != getattr(now, "sha256", now)
-                yield Moved(section, name, _told(was), _told(now), other, tuple(_files(was, now)))
+        yield from (((section, name), fact) for name, fact in getattr(lock, section).items())
+    for toolchain, packages in lock.toolchains.items():
+        yield from ((("toolchains", f"{toolchain}/{package}"), version) for package, version in packages.items())
 
 
 def _told(pin: Any) -> str:

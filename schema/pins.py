@@ -5,7 +5,7 @@ An unlocked name stands for whatever it means today. A locked one stands for byt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
@@ -19,6 +19,7 @@ from schema.load import Instance
 from schema.lock import Asset, Built, Local, Lock, Locked, name_of
 from schema.models import Hub, ModelSpec, place_of
 from schema.signature import toolchain
+from schema.toolchain import DEFAULT
 
 Section = Literal["models", "datasets", "built", "local"]
 MAKER = "runners.tiny_model"
@@ -79,6 +80,17 @@ def _named(instance: Instance) -> Iterator[Named]:
             yield Named("local", use.file, at("stages", name, *use.path))
 
 
+def toolchains(instances: Iterable[Instance]) -> dict[str, Span]:
+    """The toolchains beside the default one that the instances of a recipe run in, and where it names each first."""
+    found: dict[str, Span] = {}
+    for instance in instances:
+        for name, stage in instance.recipe.stages.items():
+            place = ("stages", name, "toolchain") if stage.toolchain else ("toolchain",)
+            if (used := instance.recipe.toolchain_of(name)) != DEFAULT and used not in found:
+                found[used] = instance.at(*place)
+    return found
+
+
 @cache
 def maker() -> str:
     """The digest of what builds tiny models: the packages that it uses are part of every toolchain."""
@@ -123,7 +135,7 @@ def _folder(unpinned: str, id: str, pin: Asset | Built | Local | None) -> str:
     return f"{unpinned.rpartition('/')[0]}/{place_of(id, found[:SHORT])}"
 
 
-def unused(file: str, instances: Iterable[Instance], locked: Locked) -> Iterator[Diagnostic]:
+def unused(file: str, instances: Sequence[Instance], locked: Locked) -> Iterator[Diagnostic]:
     """R0702: what the lock of a recipe `file` says of things that the recipe does not name."""
     known = named(instances)
     for section in get_args(Section):
@@ -131,9 +143,12 @@ def unused(file: str, instances: Iterable[Instance], locked: Locked) -> Iterator
             if (section, name) not in known:
                 message = f"{locked.file} tells of `{name}`, which the recipe does not name"
                 yield Diagnostic("R0702", message, f"run `recipe lock {file}`", (locked.at(section, name),))
+    for name in locked.lock.toolchains.keys() - toolchains(instances).keys():
+        message = f"{locked.file} tells of the toolchain `{name}`, in which no stage runs"
+        yield Diagnostic("R0702", message, f"run `recipe lock {file}`", (locked.at("toolchains", name),))
 
 
-def findings(file: str, instances: Iterable[Instance], locked: Locked, severity: Severity) -> Iterator[Diagnostic]:
+def findings(file: str, instances: Sequence[Instance], locked: Locked, severity: Severity) -> Iterator[Diagnostic]:
     """R0702, R0703: what the lock of a recipe `file` lacks, or says of other tools than those at hand."""
     again = f"run `recipe lock {file}`"
     lock = locked.lock
@@ -145,14 +160,25 @@ def findings(file: str, instances: Iterable[Instance], locked: Locked, severity:
         if built.code != maker():
             message = f"{id} is built by other code than when {locked.file} was written"
             yield Diagnostic("R0703", message, again, (locked.at("built", id),), severity)
-    present = toolchain()
-    moved = [name for name in sorted(present.keys() | lock.toolchain.keys()) if _other(name, lock.toolchain, present)]
-    if moved:
-        told = [f"{name} {lock.toolchain.get(name, 'absent')} → {present.get(name, 'absent')}" for name in moved[:TOLD]]
-        more = f" and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
-        message = f"{locked.file} was written for other versions: {', '.join(told)}{more}"
-        yield Diagnostic("R0703", message, again, (locked.at("toolchain", moved[0]),), severity)
+    yield from _versions(file, locked, DEFAULT, severity)
+    for name, place in toolchains(instances).items():
+        if name in lock.toolchains:
+            yield from _versions(file, locked, name, severity)
+        else:
+            message = f"{locked.file} says nothing of the toolchain `{name}`"
+            yield Diagnostic("R0702", message, again, (place,), severity)
 
 
-def _other(package: str, was: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return was.get(package) != now.get(package)
+def _versions(file: str, locked: Locked, name: str, severity: Severity) -> Iterator[Diagnostic]:
+    """R0703: a lock was written for other versions than a toolchain has."""
+    lock, now = locked.lock, toolchain(name)
+    was = lock.toolchain if name == DEFAULT else lock.toolchains[name]
+    moved = [package for package in sorted(was.keys() | now.keys()) if was.get(package) != now.get(package)]
+    if not moved:
+        return
+    told = [f"{package} {was.get(package, 'absent')} → {now.get(package, 'absent')}" for package in moved[:TOLD]]
+    more = f" and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
+    within = "" if name == DEFAULT else f" of the toolchain `{name}`"
+    message = f"{locked.file} was written for other versions{within}: {', '.join(told)}{more}"
+    place = ("toolchain", moved[0]) if name == DEFAULT else ("toolchains", name, moved[0])
+    yield Diagnostic("R0703", message, f"run `recipe lock {file}`", (locked.at(*place),), severity)

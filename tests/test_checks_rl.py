@@ -107,6 +107,15 @@ ACCEPTED = [
 ]
 
 
+def test_the_batch_that_is_proposed_is_one(tmp_path):
+    """It is divided by accumulation as well as by groups: 33 would be the next error on eight GPUs."""
+    path = project(tmp_path, small=quoted(document(grpo(generations=3, batch={"global": 32}), 8))) / "small.yaml"
+    (instance,) = load(path, {}).instances
+    (finding,) = [finding for finding in instance.findings if finding.code == "R0317"]
+    assert finding.help == "write `global: 24`, or another `generations`"
+    assert found(tmp_path / "mended", grpo(generations=3, batch={"global": 24}), 8) == []
+
+
 @pytest.mark.parametrize(("stages", "gpus", "code"), REFUSED)
 def test_refused(tmp_path, stages, gpus, code):
     assert found(tmp_path, stages, gpus) == [code]

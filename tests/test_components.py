@@ -139,7 +139,7 @@ def test_explain(tmp_path, before):
 def test_explain_for_programs(tmp_path, before):
     project(tmp_path, small=quoted(PLAIN))
     plain, explained = (
-        json.loads(recipe(tmp_path, "hash", "small", "--json", *more)[1]) for more in ((), ["--explain"])
+        json.loads(recipe(tmp_path, "hash", "small", "--format", "json", *more)[1]) for more in ((), ["--explain"])
     )
     assert explained["format_version"] == 1
     assert list(explained) == [*plain, "components", "explained"]

@@ -1,7 +1,7 @@
 """`recipe diff` and locks: what a moved pin does, said with the place in the lock."""
 
 import pytest
-from compiling import recipe
+from compiling import change, recipe
 from diff_project import actions, commit, fields, found, repository, risks
 from test_lock import CHAT, DATA, edit
 
@@ -74,6 +74,18 @@ def test_the_toolchain_of_a_lock(root):
     assert actions(document, "chat") == {}
     ((path, (before, after)),) = fields(document, "chat").items()
     assert (path, before[0], after[0]) == ("lock.toolchain.torch", "2", "1")
+
+
+def test_another_toolchain_of_a_lock(root):
+    """The version of one package of it, with its place."""
+    change(root, "kind: sft, model", "kind: sft, engine: trl, toolchain: trl1, model", "chat")
+    recipe(root, "lock")
+    commit(root, "another toolchain")
+    edit(root, "    trl: 1", "    trl: 9")
+    document = found(root)
+    ((path, (before, after)),) = fields(document, "chat").items()
+    assert (path, before[0], after[0]) == ("lock.toolchains.trl1/trl", "1", "9")
+    assert risks(document, "chat") == []
 
 
 def with_model(root, number, commit_, **more):

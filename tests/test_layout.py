@@ -82,7 +82,7 @@ def test_the_program_starts_without_an_engine(tmp_path):
     file = "recipes/small.yaml"
     calls = [["--help"], ["validate"], ["validate", file, "--format", "json"], ["compile"], ["compile", "--check"]]
     calls += [["hash", file, "--stages"], ["show", file], ["show", file, "--stage", "train"], ["ls"]]
-    calls += [["hash", file, "--explain"], ["runs"], ["runs", "--json"]]
+    calls += [["hash", file, "--explain"], ["runs"], ["runs", "--format", "json"]]
     calls += [
         ["diff", file, file],
         ["new", "other", "--from", "small"],
@@ -125,13 +125,13 @@ def known_names(value):
 
 def surface(root):
     project(root, small=SMALL.partition("variants:")[0], broken="version: 2\n")
-    code, hashed, _ = recipe(root, "hash", "recipes/small.yaml", "--json")
+    code, hashed, _ = recipe(root, "hash", "recipes/small.yaml", "--format", "json")
     assert code == 0
     code, found, _ = recipe(root, "validate", "recipes/broken.yaml", "--format", "json")
     assert code == 1
     (root / "recipes" / "broken.yaml").unlink()
     assert recipe(root, "compile")[0] == 0
-    code, listed, _ = recipe(root, "ls", "--json")
+    code, listed, _ = recipe(root, "ls", "--format", "json")
     assert code == 0
     compiled = root / "pipelines" / "small"
     return {
@@ -143,8 +143,8 @@ def surface(root):
         "schema.stages": sorted(stages.__all__),
         "formats": {
             "recipe validate --format json": shape(json.loads(found)),
-            "recipe hash --json": shape(json.loads(hashed)),
-            "recipe ls --json": shape(json.loads(listed)),
+            "recipe hash --format json": shape(json.loads(hashed)),
+            "recipe ls --format json": shape(json.loads(listed)),
             "manifest.json": shape(json.loads((compiled / "manifest.json").read_text())),
             "STAGE.json": shape(json.loads((compiled / "train.json").read_text())),
         },

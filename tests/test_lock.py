@@ -85,7 +85,7 @@ def test_what_moved_is_told(root):
     assert "  + data/more.csv  " in out and "  + torch  2." in out
     assert recipe(root, "lock", "chat") == (0, "recipes/chat.lock  unchanged\n", "")
     (root / "data/rows.jsonl").write_text("")
-    _, out, _ = recipe(root, "lock", "--json")
+    _, out, _ = recipe(root, "lock", "--format", "json")
     ((move,),) = (lock["moved"] for lock in json.loads(out)["locks"])
     assert (move["section"], move["name"], move["after"]) == (
         "local",
@@ -311,7 +311,7 @@ def test_explained(locked):
     pin = lock_in(locked).local["data/rows.jsonl"].sha256
     assert f"    dataset  sha256 {pin}" in out
     assert f"    model  code {maker()}" in out
-    document = json.loads(recipe(locked, "hash", "chat", "--explain", "--json")[1])
+    document = json.loads(recipe(locked, "hash", "chat", "--explain", "--format", "json")[1])
     assert document["pinned"] is True
     pinned = {name for name, part in document["explained"].items() if part["components"]["lock"]}
     assert pinned == {"data", "other", "train", "answers"}  # the last reads the base of the adapter

@@ -111,12 +111,12 @@ def test_no_such_digest(root, prefix):
 def test_nothing_ran_yet(tmp_path):
     project(tmp_path)
     assert recipe(tmp_path, "runs") == (0, "nothing ran to its end here yet; `recipe run RECIPE` runs a recipe\n", "")
-    assert json.loads(recipe(tmp_path, "runs", "--json")[1]) == {"format_version": 1, "runs": []}
-    assert recipe(tmp_path, "runs", "aa", "--json")[0] == 1
+    assert json.loads(recipe(tmp_path, "runs", "--format", "json")[1]) == {"format_version": 1, "runs": []}
+    assert recipe(tmp_path, "runs", "aa", "--format", "json")[0] == 1
 
 
 def test_for_programs(root):
-    document = json.loads(recipe(root, "runs", "4", "--json")[1])
+    document = json.loads(recipe(root, "runs", "4", "--format", "json")[1])
     assert list(document) == ["format_version", "runs"]
     (run,) = document["runs"]
     assert list(run) == [*TOLD, "left_alone", "record"]
@@ -127,7 +127,7 @@ def test_for_programs(root):
         "resumed_from": [4, 8],
         "left_alone": False,
     }
-    assert len(json.loads(recipe(root, "runs", "--json")[1])["runs"]) == 3
+    assert len(json.loads(recipe(root, "runs", "--format", "json")[1])["runs"]) == 3
 
 
 def test_what_is_no_record_is_passed_over(root):
@@ -175,12 +175,12 @@ def execute(root, stage):
 
 def hashes(root):
     """`recipe` and stage → digest, as it is compiled now."""
-    found = json.loads(recipe(root, "hash", "small", "--explain", "--json")[1])
+    found = json.loads(recipe(root, "hash", "small", "--explain", "--format", "json")[1])
     return found["stages"] | {"recipe": found["recipe_hash"], "own": found["explained"]["scores"]["own"]}
 
 
 def test_a_record_names_its_components(ran):
-    explained = json.loads(recipe(ran, "hash", "small", "--explain", "--json")[1])
+    explained = json.loads(recipe(ran, "hash", "small", "--explain", "--format", "json")[1])
     for stage in ("data", "scores"):
         record = json.loads((ran / "outputs" / "small" / stage / "run.json").read_text())
         expected = explained["explained"][stage]
@@ -207,7 +207,7 @@ def test_a_stage_that_was_left_alone_is_found_under_its_present_key(ran):
     assert out.splitlines()[0] == f"stage key {now['scores']}"
     assert re.fullmatch(rf"small +scores\* .*{before['scores'][:12]} .*", out.splitlines()[2])
     assert out.splitlines()[3].startswith("* ran before")
-    (run,) = json.loads(recipe(ran, "runs", now["scores"], "--json")[1])["runs"]
+    (run,) = json.loads(recipe(ran, "runs", now["scores"], "--format", "json")[1])["runs"]
     assert run["left_alone"]
     assert run["key"] == before["scores"]
     assert listed(ran, now["recipe"])[2:4] == [("small", "scores*"), ("small", "data*")]

@@ -46,8 +46,8 @@ def store_of(root: Path) -> Store:
 
 
 def ran(root: Path, *arguments: str, code: int = 0) -> dict:
-    """A call with --json."""
-    status, out, err = recipe(root, "store", *arguments, "--json")
+    """A call with --format json."""
+    status, out, err = recipe(root, "store", *arguments, "--format", "json")
     assert status == code, err
     return json.loads(out)
 
@@ -311,7 +311,7 @@ def test_fetch_says_what_it_did(compiled: Path, server: Hub) -> None:
     assert recipe(compiled, "fetch", "demo")[1].startswith("ours/m: already in ")
     server.asked.clear()
     (place(compiled) / "config.json").write_bytes(b"")
-    status, out, _ = recipe(compiled, "fetch", "demo", "--offline", "--json")
+    status, out, _ = recipe(compiled, "fetch", "demo", "--offline", "--format", "json")
     assert status == 0
     (told,) = json.loads(out)["downloads"]
     assert (told["state"], told["pinned"], told["sha256"]) == ("fetched", False, ASSET.sha256)
@@ -321,7 +321,7 @@ def test_fetch_says_what_it_did(compiled: Path, server: Hub) -> None:
 def test_fetch_for_programs_when_it_fails(compiled: Path, server: Hub) -> None:
     server.modelscope.clear()
     server.huggingface.clear()
-    status, out, err = recipe(compiled, "fetch", "demo", "--json")
+    status, out, err = recipe(compiled, "fetch", "demo", "--format", "json")
     assert status == 1
     document = json.loads(out)
     assert [told["state"] for told in document["downloads"]] == ["missing"]

@@ -114,6 +114,17 @@ def test_an_option_that_came_later_is_left_out_where_it_says_the_default(tmp_pat
     assert "dataloader_in_order" not in command.options and command.options["dataloader_drop_last"] is False
 
 
+@pytest.mark.parametrize(
+    ("said", "name", "value"),
+    [("warmup_ratio: 0.1", "warmup_ratio", 0.1), ("warmup_steps: 7", "warmup_steps", 7)],
+)
+def test_warm_up_has_two_options_before_transformers_5(tmp_path, said, name, value):
+    """As in the toolchain that has vLLM: TRL is trained there when GRPO samples with it."""
+    file = written(tmp_path, "toolchain: vllm", stage=f", optimizer: {{{said}}}")
+    options = stages(file)["train"].launch.commands[0].options
+    assert {key: found for key, found in options.items() if key.startswith("warmup")} == {name: value}
+
+
 def test_the_vllm_toolchain_holds_vllm_and_what_its_server_accepts():
     assert load("vllm", "serve", "vllm").options["max_num_seqs"].type == "int"
     with pytest.raises(LookupError, match="in the toolchain default"):
@@ -124,7 +135,7 @@ def test_a_list_of_recipes_tells_what_its_smoke_test_is(tmp_path):
     text = TRAINED.format(top="", engine="ms-swift", model="Qwen/Qwen2-VL-2B-Instruct", stage="")
     text += "variants: {smoke: {hardware: {gpus: 0}}, vllm-smoke: {toolchain: vllm}}\n"
     project(tmp_path, two=text)
-    _, out, _ = recipe(tmp_path, "ls", "--json")
+    _, out, _ = recipe(tmp_path, "ls", "--format", "json")
     told = {row["name"]: row["smoke"] for row in json.loads(out)["recipes"]}
     expected = {
         "two": "not run: needs a GPU",

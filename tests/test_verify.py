@@ -50,8 +50,8 @@ def verify(project: Project, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def document(project: Project, *arguments: str) -> dict:
-    """What `--json` says of the one run, with the exit code."""
-    done = verify(project, "demo/train", "--json", *arguments)
+    """What `--format json` says of the one run, with the exit code."""
+    done = verify(project, "demo/train", "--format", "json", *arguments)
     (run,) = json.loads(done.stdout)["runs"]
     return run | {"code": done.returncode}
 
@@ -97,7 +97,7 @@ def test_names_of_no_run(ran: Project, name: str, error: str) -> None:
 )
 def test_each_file_that_differs_is_named(ran: Project, harm, expected) -> None:
     harm(ran.out)
-    code, out, _ = recipe(ran.root, "verify", "demo/train", "--json")
+    code, out, _ = recipe(ran.root, "verify", "demo/train", "--format", "json")
     (run,) = json.loads(out)["runs"]
     assert code == 1
     assert not run["sound"]
@@ -126,7 +126,7 @@ def test_other_inputs_do_not_make_outputs_wrong(ran: Project) -> None:
 @pytest.mark.parametrize(("edit", "named"), [({"own": "0" * 64}, ["own"]), ({"identity": {}}, ["own", "action"])])
 def test_a_record_that_was_edited(ran: Project, edit: dict, named: list[str]) -> None:
     (ran.out / "run.json").write_text(json.dumps(ran.record | edit))
-    code, out, _ = recipe(ran.root, "verify", "demo/train", "--json")
+    code, out, _ = recipe(ran.root, "verify", "demo/train", "--format", "json")
     assert code == 1
     assert json.loads(out)["runs"][0]["contradictions"] == named
 

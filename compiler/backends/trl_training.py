@@ -40,6 +40,7 @@ from compiler.plan import (
 )
 from schema.base import steps_of
 from schema.diagnostics import Diagnostic
+from schema.signature import toolchain
 from schema.training import TrainingStage
 from schema.tuner import LoraTuner
 
@@ -165,7 +166,7 @@ def training_options(
         **fields(stage, table),
         **own,
         "learning_rate": stage.optimizer.learning_rate or (1e-5 if full else 1e-4),
-        "warmup_steps": _warmup(stage),
+        **_warmup(stage, toolchain(recipe.toolchain_of(planned.name))),
         "gradient_accumulation_steps": batch.accumulation,
         **_cadences(stage),
         "seed": recipe.seed,
@@ -248,10 +249,12 @@ def _data(plan: Plan, planned: StagePlan) -> dict[str, Value | None]:
     }
 
 
-def _warmup(stage: TrainingStage) -> float:
-    """Steps, or a share of them below one: TRL has one option for both."""
-    steps = stage.optimizer.warmup_steps
-    return float(steps) if steps is not None else stage.optimizer.warmup_ratio
+def _warmup(stage: TrainingStage, packages: Mapping[str, str]) -> dict[str, Value]:
+    """Steps, or a share of them below one: one option for both since transformers 5, which TRL has it from."""
+    steps, ratio = stage.optimizer.warmup_steps, stage.optimizer.warmup_ratio
+    if packages.get("transformers", "5").partition(".")[0] == "4":
+        return {"warmup_ratio": ratio} if steps is None else {"warmup_steps": steps}
+    return {"warmup_steps": ratio if steps is None else float(steps)}
 
 
 def _cadences(stage: TrainingStage) -> dict[str, Value | None]:

@@ -13,7 +13,7 @@ import typer
 from compiler.components import Explained, explain, of_recipe
 from compiler.passes import build
 from compiler.plan import Json, Plan
-from schema.console import complete_recipe, complete_variant, guarded, load_one
+from schema.console import AsFormat, Format, complete_recipe, complete_variant, guarded, load_one
 
 UNPINNED = "none: not pinned"
 
@@ -26,12 +26,12 @@ def hash(
     stages: Annotated[bool, typer.Option("--stages", help="The key of each stage, too.")] = False,
     explained: Annotated[bool, typer.Option("--explain", help="Every component with its digest.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Print the recipe hash: what decides the result, and nothing else."""
     loaded = load_one(file, set or ())
     plan = guarded(lambda: build(loaded, variant), {})
-    if as_json:
+    if format is Format.JSON:
         print(json.dumps(_document(plan, explained), indent=1, ensure_ascii=False))
         return
     if explained:

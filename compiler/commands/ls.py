@@ -6,16 +6,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from compiler.commands.ls_table import Row, grouped, lines
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
 from compiler.write import differences
-from schema.console import recipe_files
+from schema.console import AsFormat, Format, recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
 from schema.toolchain import NEEDS_GPU, is_smoke
@@ -23,10 +21,10 @@ from schema.toolchain import NEEDS_GPU, is_smoke
 AROUND = ("prepare", "check", "merge", "predict", "evaluate")
 
 
-def ls(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def ls(format: AsFormat = Format.TEXT) -> None:
     """List the recipes of this project: kinds of stages, models, hardware, compiled, smoke run, last run."""
     rows = [row for file in recipe_files(Path()) for row in listed(file)]
-    if as_json:
+    if format is Format.JSON:
         print(json.dumps({"format_version": 1, "recipes": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False))
         return
     if not rows:

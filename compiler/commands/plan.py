@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,40 +13,31 @@ import typer
 
 from compiler.rerun.compute import outlook
 from compiler.rerun.model import Outlook
-from schema.console import FINDINGS, chosen, complete_recipe, complete_variant, report
-
-
-class PlanFormat(StrEnum):
-    """For eyes, or for programs."""
-
-    TEXT = "text"
-    JSON = "json"
-
+from schema.console import FINDINGS, AsFormat, Format, chosen, complete_recipe, complete_variant, report
 
 FILES = typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe)
 VARIANT = typer.Option(help="Only this instance of the recipe.", autocompletion=complete_variant)
 SET = typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")
-FORMAT = typer.Option(help="For eyes, or for programs.")
 
 
 def plan(
     files: Annotated[list[Path] | None, FILES] = None,
     variant: Annotated[str | None, VARIANT] = None,
     set: Annotated[list[str] | None, SET] = None,
-    format: Annotated[PlanFormat, FORMAT] = PlanFormat.TEXT,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Show what would run, and why: stages with reasons, old and new values, and the lines of the recipe."""
     sources: dict[str, str] = {}
     found = outlook(chosen(files), variant, set or (), sources)
     print(_shown(found, format), end="", flush=True)
-    if format is PlanFormat.TEXT:  # the other has them in its document
+    if format is Format.TEXT:  # the other has them in its document
         report(found.diagnostics, sources)
     raise typer.Exit(FINDINGS if found.failed else 0)
 
 
-def _shown(found: Outlook, format: PlanFormat) -> str:
+def _shown(found: Outlook, format: Format) -> str:
     """The plan in a format; only the one that is asked for is loaded."""
-    if format is PlanFormat.JSON:
+    if format is Format.JSON:
         from compiler.rerun.document import document
 
         return json.dumps(document(found), indent=1, ensure_ascii=False) + "\n"

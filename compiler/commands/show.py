@@ -52,7 +52,7 @@ def _head(console: Console, plan: Plan, variants: list[str]) -> None:
     device = f"{_count(hardware.gpus, 'GPU')} each" if hardware.gpus else "CPU only"
     memory = f" of {hardware.gpu_memory}" if hardware.gpu_memory else ""
     line(f"hardware  {_count(hardware.nodes, 'node')}, {device}{memory}, {_count(hardware.threads, 'thread')}")
-    for model in {stage.model.name: stage.model for stage in plan.stages if stage.model}.values():
+    for model in {(m.name, m.attention, m.why_attention): m for stage in plan.stages if (m := stage.model)}.values():
         why = f" ({model.why_attention})" if model.why_attention else ""
         line(
             f"model     {model.name}: {model.spec.id}, {model.type}, {model.spec.dtype}, attention {model.attention}{why}"

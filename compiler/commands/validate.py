@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 
 from compiler import validation
-from schema.console import Format, complete_recipe
+from schema.console import AsFindings, FindingFormat, complete_recipe
 
 FILES = typer.Argument(help="Recipes; all of recipes/ when none is named.", autocompletion=complete_recipe)
-FORMAT = typer.Option(help="How findings are written.")
 
 
 def validate(
     files: Annotated[list[Path] | None, FILES] = None,
-    format: Annotated[Format, FORMAT] = Format.TEXT,
+    format: AsFindings = FindingFormat.TEXT,
 ) -> None:
     """Find everything that is wrong with recipes. Exit code 1 when something is."""
     raise typer.Exit(validation.run(files or [], format))

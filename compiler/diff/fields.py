@@ -11,7 +11,8 @@ from compiler.diff.stages import same
 from compiler.diff.words import change
 from compiler.plan import Json, Plan, StagePlan
 from schema.lock_moves import Moved, moved
-from schema.pins import named
+from schema.pins import named, toolchains
+from schema.toolchain import DEFAULT
 from schema.training import TrainingStage
 from schema.tree import find
 
@@ -167,12 +168,13 @@ def _dumped(plan: Plan) -> dict[str, Any]:
 
 
 def lock_moves(base: Plan, head: Plan) -> Iterator[Moved]:
-    """What moved in the locks of a recipe, of that which this instance names on both sides, and its toolchain."""
+    """What moved in the locks of a recipe, of that which this instance names on both sides, and its toolchains."""
     if base.lock is None or head.lock is None:
         return
     known = named((base.instance,)).keys() | named((head.instance,)).keys()
+    used = {DEFAULT, *toolchains((base.instance,)), *toolchains((head.instance,))}
     for move in moved(base.lock, head.lock):
-        if move.section == "toolchain" or (move.section, move.name) in known:
+        if move.toolchain in used or (move.section, move.name) in known:
             yield move
 
 
@@ -182,7 +184,7 @@ def _pins(base: Plan, head: Plan) -> Iterator[FieldChange]:
         yield FieldChange(("lock",), base.locked and base.locked.file, head.locked and head.locked.file)
     for move in lock_moves(base, head):
         assert head.locked is not None
-        place = head.locked.at(move.section, move.name) if move.after else None
+        place = head.locked.at(*move.place) if move.after else None
         yield FieldChange(("lock", move.section, move.name), move.before or ABSENT, move.after or ABSENT, place=place)
 
 

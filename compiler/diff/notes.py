@@ -79,7 +79,7 @@ def _pins(pair: Pair) -> Iterator[Note]:
 def _locks(pair: Pair) -> Iterator[Note]:
     """Other bytes under a name that stayed."""
     for move in lock_moves(pair.base, pair.head):
-        if move.bytes and move.before and move.after and move.section != "toolchain":
+        if move.bytes and move.before and move.after and move.toolchain is None:
             assert pair.head.locked is not None
             files = f", in {files_told(move)}" if move.files else ""
             message = f"`{move.name}` is pinned to other bytes: {move.before} → {move.after}{files}"

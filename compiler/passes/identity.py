@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from compiler.attention import KERNELS
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
 from compiler.plan import (
     Command,
@@ -25,7 +26,7 @@ from compiler.plan import (
     is_place,
 )
 from schema.code import digests
-from schema.signature import Signature, load, packages, resolve
+from schema.signature import Signature, load, packages, resolve, toolchain
 
 FORMAT = 1
 
@@ -134,4 +135,7 @@ def needed(stage: StagePlan) -> set[str]:
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
+    kernel = KERNELS.get(stage.model.attention) if stage.model else None
+    if kernel in toolchain(stage.toolchain):  # else it is installed by hand, which R0314 tells
+        names.add(kernel)
     return names

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from compiler.attention import attention
 from compiler.plan import Plan, ResolvedModel, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.models import TINY, ModelSpec
 from schema.recipe import Recipe
-from schema.signature import ModelEntry, find_model, known_model_types, known_templates, model_problem, near
+from schema.signature import ModelEntry, find_model, known_model_types, known_templates, model_problem, near, toolchain
 
 TINY_TYPES = {
     "qwen2-vl": "qwen2_vl",
@@ -47,11 +48,15 @@ def models(plan: Plan) -> Plan:
 
 def _with_model(planned: StagePlan, recipe: Recipe, resolved: dict[str, ResolvedModel]) -> StagePlan:
     name = recipe.base_model(planned.name)
-    return planned if name is None else replace(planned, model=resolved.get(name))
+    model = resolved.get(name or "")
+    if model is None:
+        return planned
+    packages = toolchain(recipe.toolchain_of(planned.name))
+    kernel, why = attention(model.spec, model.type, recipe.hardware, packages)
+    return replace(planned, model=replace(model, attention=kernel, why_attention=why))
 
 
 def _resolve(plan: Plan, name: str, spec: ModelSpec) -> ResolvedModel | list[Diagnostic]:
-    attention, why = _attention(spec)
     for field, known in (("type", known_model_types()), ("template", known_templates())):
         written = getattr(spec, field)
         if written is not None and written not in known:
@@ -63,16 +68,16 @@ def _resolve(plan: Plan, name: str, spec: ModelSpec) -> ResolvedModel | list[Dia
         if family is None:
             help = "write one of " + ", ".join(f"`{TINY}{known}`" for known in TINY_TYPES)
             return [_error(plan, "R0315", f"there is no tiny model `{spec.id}`", help, name, "id")]
-        return ResolvedModel(name, spec, spec.type or family, spec.template or spec.type or family, attention, why)
+        return ResolvedModel(name, spec, spec.type or family, spec.template or spec.type or family)
     if spec.type is not None:
-        return ResolvedModel(name, spec, spec.type, spec.template or spec.type, attention, why)
+        return ResolvedModel(name, spec, spec.type, spec.template or spec.type)
     entries = find_model(spec.id)
     if not entries:
         problem = model_problem(spec.id)
         assert problem is not None
         return [_error(plan, "R0315", problem.message, problem.help, name, "id")]
     return list(_ambiguous(plan, name, entries)) or ResolvedModel(
-        name, spec, entries[0].model_type, spec.template or entries[0].template or entries[0].model_type, attention, why
+        name, spec, entries[0].model_type, spec.template or entries[0].template or entries[0].model_type
     )
 
 
@@ -81,12 +86,6 @@ def _ambiguous(plan: Plan, name: str, entries: list[ModelEntry]) -> Iterator[Dia
     if len(types) > 1:
         help = "add `type:` with " + " or ".join(f"`{kind}`" for kind in types)
         yield _error(plan, "R0315", "the id fits several model types of ms-swift", help, name, "id")
-
-
-def _attention(spec: ModelSpec) -> tuple[str, str]:
-    if spec.attention != "auto":
-        return spec.attention, "as the recipe says"
-    return "sdpa", "the toolchain has no flash-attn"
 
 
 def _error(plan: Plan, code: str, message: str, help: str, model: str, field: str) -> Diagnostic:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from schema.console import complete_recipe, complete_variant, guarded, located
+from schema.console import AsPage, PageFormat, complete_recipe, complete_variant, guarded, located
 from schema.load import Instance, Loaded, load
 
 WIDTH = 140  # columns where no terminal says how many it has
-
-
-class Format(StrEnum):
-    """How the comparison is written."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
 
 
 def compare(
@@ -31,21 +22,21 @@ def compare(
         typer.Option(help="An instance to compare; all when absent.", autocompletion=complete_variant),
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The metric, by its name in metrics.json.")] = None,
-    format: Annotated[Format, typer.Option(help="How it is written.")] = Format.TEXT,
+    format: AsPage = PageFormat.TEXT,
 ) -> None:
     """Compare the scores of a recipe's instances, such as several models before and after training."""
     sources: dict[str, str] = {}
     guarded(lambda: _show(load(located(file), sources), variant or [], metric, format), sources)
 
 
-def _show(loaded: Loaded, variants: list[str], metric: str | None, format: Format) -> None:
+def _show(loaded: Loaded, variants: list[str], metric: str | None, format: PageFormat) -> None:
     from runners import compare as comparing  # what shows is not needed to complain about a recipe
 
     instances = [loaded.instance(name) for name in variants] or list(loaded.instances)
     found = comparing.compare(loaded.root, _name(loaded.instances), instances, metric)
-    if format is Format.JSON:
+    if format is PageFormat.JSON:
         print(json.dumps(comparing.document(found), indent=1, ensure_ascii=False))
-    elif format is Format.MARKDOWN:
+    elif format is PageFormat.MARKDOWN:
         print(comparing.markdown(found), end="")
     else:
         _print(*comparing.table(found))

@@ -5,26 +5,18 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schema.console import FINDINGS, asked_for, chosen, complete_recipe, complete_variant, guarded
+from schema.console import FINDINGS, AsFormat, Format, asked_for, chosen, complete_recipe, complete_variant, guarded
 
 if TYPE_CHECKING:
     from runners.doctor import Finding
 
 FORMAT_VERSION = 1
 WORDS = {"ok": "ok", "note": "to do", "lacks": "lacks"}
-
-
-class Format(StrEnum):
-    """How it is told."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def doctor(
@@ -34,7 +26,7 @@ def doctor(
     variant: Annotated[
         str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
     ] = None,
-    format: Annotated[Format, typer.Option(help="For eyes, or for programs.")] = Format.TEXT,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Say what this machine lacks for a recipe, and what to do about each. Nothing is changed."""
     found = {}

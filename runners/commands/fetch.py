@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schema.console import FINDINGS, asked_for, complete_recipe, guarded, report
+from schema.console import FINDINGS, AsFormat, Format, asked_for, complete_recipe, guarded, report
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.render import to_json
 
@@ -27,10 +27,10 @@ def fetch(
     offline: Annotated[
         bool, typer.Option("--offline", help="Verify what is here, and take the rest from the store.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Download the models and data sets of compiled recipes, and build their tiny models."""
-    asked = [asked_for(file, variant) for file in files]
+    asked, as_json = [asked_for(file, variant) for file in files], format is Format.JSON
 
     from runners import fetch as fetching  # here something will be loaded over a network
     from runners import pipeline

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from runners.locking import Locking, Resolve, Watch, stale, unknown
-from schema.console import FINDINGS, Format, chosen, complete_recipe, fail, guarded, load_one, located, report
+from schema.console import (
+    FINDINGS,
+    AsFindings,
+    FindingFormat,
+    chosen,
+    complete_recipe,
+    fail,
+    guarded,
+    load_one,
+    located,
+    report,
+)
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
 from schema.load import Loaded
@@ -29,16 +40,13 @@ WHAT = typer.Argument(
 )
 CHECK = typer.Option("--check", help="Write nothing, ask no hub; exit code 1 when a lock is missing or stale.")
 UPGRADE = typer.Option("--upgrade", help="Move pins to what their names stand for today.")
-FORMAT = typer.Option(help="How findings of --check are written.")
-JSON = typer.Option("--json", help="What moved, for programs.")
 
 
 def lock(
     what: Annotated[list[str] | None, WHAT] = None,
     check: Annotated[bool, CHECK] = False,
     upgrade: Annotated[bool, UPGRADE] = False,
-    format: Annotated[Format, FORMAT] = Format.TEXT,
-    as_json: Annotated[bool, JSON] = False,
+    format: AsFindings = FindingFormat.TEXT,
 ) -> None:
     """Pin the models, data sets and files of recipes to bytes, in recipes/NAME.lock."""
     files, names = _told_apart(what or [], upgrade)
@@ -56,8 +64,9 @@ def lock(
     if check:
         _checked(found, format)
         return
-    _tell([(locking, moves) for locking, (moves, _) in zip(lockings, written, strict=True)], as_json)
-    _end([diagnostic for _, wrong in written for diagnostic in wrong], Format.TEXT)
+    _tell([(locking, moves) for locking, (moves, _) in zip(lockings, written, strict=True)], format)
+    annotated = FindingFormat.TEXT if format is FindingFormat.JSON else format  # standard output has its document
+    _end([diagnostic for _, wrong in written for diagnostic in wrong], annotated)
 
 
 def _told_apart(what: Sequence[str], upgrade: bool) -> tuple[list[Path], list[str]]:
@@ -113,8 +122,8 @@ def _refuse(diagnostic: Diagnostic) -> None:
     raise RecipeError([diagnostic])
 
 
-def _tell(written: Sequence[tuple[Locking, list[Moved]]], as_json: bool) -> None:
-    if as_json:
+def _tell(written: Sequence[tuple[Locking, list[Moved]]], format: FindingFormat) -> None:
+    if format is FindingFormat.JSON:
         locks = [{"lock": _name(locking), "moved": [asdict(move) for move in moves]} for locking, moves in written]
         print(json.dumps({"format_version": FORMAT_VERSION, "locks": locks}, indent=1, ensure_ascii=False))
         return
@@ -133,7 +142,7 @@ def _line(move: Moved) -> str:
     return f"  + {move.name}  {move.after}" if move.after else f"  - {move.name}"
 
 
-def _end(found: Sequence[Diagnostic], format: Format) -> None:
+def _end(found: Sequence[Diagnostic], format: FindingFormat) -> None:
     """Show findings with the lines of recipes and locks; the end of the program where one is an error."""
     sources: dict[str, str] = {}
     for span in (span for diagnostic in found for span in diagnostic.spans):
@@ -144,10 +153,10 @@ def _end(found: Sequence[Diagnostic], format: Format) -> None:
         raise typer.Exit(FINDINGS)
 
 
-def _checked(found: Sequence[Diagnostic], format: Format) -> None:
+def _checked(found: Sequence[Diagnostic], format: FindingFormat) -> None:
     """What `--check` has found; people are told when it is nothing."""
     _end(found, format)
-    if format is Format.TEXT:
+    if format is FindingFormat.TEXT:
         print("locks are up to date")
 
 

@@ -12,7 +12,7 @@ import typer
 
 from runners.events import duration
 from runners.runs import SHOWN, Run, all_runs, find
-from schema.console import guarded
+from schema.console import AsFormat, Format, guarded
 from schema.load import project_root
 
 FORMAT_VERSION = 1
@@ -27,10 +27,10 @@ def runs(
     prefix: Annotated[
         str | None, typer.Argument(help="The beginning of a recipe hash, a stage key, an own digest or an action.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """List what ran to its end in this project, newest first, or find it by the beginning of a digest."""
-    root = project_root(Path("recipes", "any.yaml"))
+    root, as_json = project_root(Path("recipes", "any.yaml")), format is Format.JSON
     if prefix is None:
         _tell(all_runs(root), as_json)
         return

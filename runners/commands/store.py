@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schema.console import fail, guarded
+from schema.console import AsFormat, Format, fail, guarded
 from schema.load import project_root
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def store(
     action: Annotated[Action, typer.Argument(help="List, read everything again, or remove what no lock names.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="gc: only tell what would be removed.")] = False,
     forget: Annotated[Path | None, typer.Option(help="gc: a project that is gone for good.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Look after the downloads that all recipes share: list them, verify them, remove what nobody needs."""
     if (dry_run or forget) and action is not Action.GC:
         fail(f"`recipe store {action}` has no --{'dry-run' if dry_run else 'forget'}; `recipe store gc` has")
-    root = project_root(Path("recipes", "any.yaml"))
+    root, as_json = project_root(Path("recipes", "any.yaml")), format is Format.JSON
     from runners import keeping  # lists of files, and the forms of locks
 
     found = guarded(lambda: keeping.store_of(root))

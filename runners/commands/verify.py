@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schema.console import FINDINGS, guarded
+from schema.console import FINDINGS, AsFormat, Format, guarded
 from schema.load import project_root
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ WORDS = {"missing": "is missing", "changed": "has other bytes", "extra": "was ad
 def verify(
     run: Annotated[str, typer.Argument(help="RECIPE/STAGE, the path of a record, or the beginning of a digest of it.")],
     rerun: Annotated[bool, typer.Option("--rerun", help="Also run the stage again, elsewhere, and compare.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Check the outputs of a run against its record."""
     from runners.verify import named, verify  # what reads much is not needed to complete a command line
 
-    root = project_root(Path("recipes", "any.yaml"))
+    root, as_json = project_root(Path("recipes", "any.yaml")), format is Format.JSON
     if as_json:
         os.environ["RECIPE_QUIET"] = "1"  # standard output is for the document
     runs, sound = [], True

@@ -13,10 +13,15 @@ import time
 from pathlib import Path
 
 import pytest
+from compiling import ROOT
+
+from runners import signatures
+from schema.toolchain import DEFAULT
 
 RECIPE = """\
 version: 1
 name: demo
+toolchain: {toolchain}
 models: {{base: {{id: tiny/qwen2-vl, dtype: float32}}}}
 datasets:
   shapes: {{kind: shapes, classes: [cat, dog], per_class: 10, prompt: What is it?, split: {{validation: 0.2}}}}
@@ -38,10 +43,10 @@ stages:
 """
 TUNERS = {"lora": "{kind: lora, rank: 4, alpha: 8, dropout: 0.1}", "full": "{kind: full}"}
 CASES = {
-    "lora": {"engine": "ms-swift", "tuner": TUNERS["lora"]},
-    "full": {"engine": "ms-swift", "tuner": TUNERS["full"]},
-    "trl-lora": {"engine": "trl", "tuner": TUNERS["lora"]},
-    "trl-full": {"engine": "trl", "tuner": TUNERS["full"]},
+    "lora": {"engine": "ms-swift", "toolchain": DEFAULT, "tuner": TUNERS["lora"]},
+    "full": {"engine": "ms-swift", "toolchain": DEFAULT, "tuner": TUNERS["full"]},
+    "trl-full": {"engine": "trl", "toolchain": DEFAULT, "tuner": TUNERS["full"]},
+    "trl1-lora": {"engine": "trl", "toolchain": "trl1", "tuner": TUNERS["lora"]},
 }
 SECONDS = 240.0
 
@@ -75,16 +80,18 @@ def test_resume_after_a_kill(tmp_path: Path, model: Path, kind: str) -> None:
     assert set(broken) == set(unbroken)
 
 
-def compiled(folder: Path, model: Path, engine: str, tuner: str) -> Path:
-    """A project with the compiled recipe and its model in place."""
+def compiled(folder: Path, model: Path, **case: str) -> Path:
+    """A project with the compiled recipe, its model and the environment of its toolchain in place."""
     root = folder / "project"
     (root / "recipes").mkdir(parents=True)
-    (root / "recipes/demo.yaml").write_text(RECIPE.format(engine=engine, tuner=tuner))
+    (root / "recipes/demo.yaml").write_text(RECIPE.format(**case))
     python(root, "-m", "compiler", "compile", "recipes/demo.yaml")
     manifest = json.loads((root / "pipelines/demo/manifest.json").read_text())
     place = root / manifest["stages"]["train"]["inputs"]["model"]
     place.parent.mkdir(parents=True)
     place.symlink_to(model)
+    signatures.interpreter(case["toolchain"])
+    (root / ".recipe/toolchains").symlink_to(ROOT / ".recipe/toolchains")
     return root
 
 

@@ -1,4 +1,4 @@
-"""GRPO and DPO on TRL with a tiny LLaVA: adapters, references, runs that go on, and the watch over what is held.
+"""SFT, GRPO and DPO on TRL 0.29 and 1.x with a tiny LLaVA: adapters, references, runs that go on, what is watched.
 
 One process loads TRL; each training is a fork of it and takes a second or two.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from PIL import Image
 from test_golden import argv_of
 from test_trl_real import python
 
-from runners import curve
+from runners import curve, signatures
+from schema.toolchain import DEFAULT
 
 pytestmark = pytest.mark.engine
 
@@ -93,10 +95,45 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """A folder with what each run wrote, and run → exit code and what it printed."""
-    root = tmp_path_factory.mktemp("aligned")
-    plan = prepared(root)
+def material(tmp_path_factory):
+    """A project with the model and the prepared data, which are the same for every TRL."""
+    root = tmp_path_factory.mktemp("material") / "project"
+    (root / "data").mkdir(parents=True)
+    rows = []
+    for number, name in enumerate(["red", "blue"] * 8):
+        Image.new("RGB", (28, 28), name).save(root / "data" / f"{number}.png")
+        other = "blue" if name == "red" else "red"
+        rows.append({"image": f"{number}.png", "question": "Colour?", "better": name, "worse": other})
+    (root / "data/pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (root / "rewards").mkdir()
+    (root / "rewards/own.py").write_text(REWARD)
+    (root / "rewards/faster.py").write_text(REWARD + FASTER)
+    plan = compiled(root, DEFAULT)
+    python(
+        root, "-m", "runners.tiny_model", "--family", "llava1_5_hf", "--to", plan.stage("taught").input("model").path
+    )
+    for name in ("lessons", "preferences", "questions"):
+        config = f"pipelines/aligned/{name}.prepare.json"
+        python(root, "-m", "runners.prepare", "--config", config, "--to", plan.stage(name).out)
+    return root
+
+
+def compiled(root, toolchain):
+    """The plan of the recipe in a toolchain, its files written into a project."""
+    recipes = project(root, aligned=f"{RECIPE}toolchain: {toolchain}\n")
+    for path, content in files(recipes / "aligned.yaml").items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content, encoding="utf-8")
+    (plan,) = plans(recipes / "aligned.yaml").values()
+    return plan
+
+
+@pytest.fixture(scope="module", params=[DEFAULT, "trl1"])
+def ran(request, material, tmp_path_factory):
+    """A folder with what each run wrote, and run → exit code and what it printed; in each toolchain that holds TRL."""
+    root = tmp_path_factory.mktemp("aligned") / "project"
+    shutil.copytree(material, root)
+    plan = compiled(root, request.param)
     jobs = []
     for run, (stage, checkpoint) in RUNS.items():
         jobs.append(job(plan, stage, run, checkpoint))
@@ -107,41 +144,10 @@ def ran(tmp_path_factory):
     jobs[-2]["env"]["RECIPE_PLAN"] = ""
     jobs[-1]["argv"] = [word.replace("rewards/own.py", "rewards/faster.py") for word in jobs[-1]["argv"]]
     (root / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    python(root, HERE / "real_alignment.py", "jobs.json", "told.json")
+    python(root, HERE / "real_alignment.py", "jobs.json", "told.json", program=signatures.interpreter(request.param))
     told = json.loads((root / "told.json").read_text(encoding="utf-8"))
     del told[1]  # of the collecting
     return root, dict(zip(RUNS, told, strict=True))
-
-
-def prepared(root):
-    """The plan of a project with the compiled recipe, its model and its data."""
-    (root / "data").mkdir()
-    rows = []
-    for number, name in enumerate(["red", "blue"] * 8):
-        Image.new("RGB", (28, 28), name).save(root / "data" / f"{number}.png")
-        other = "blue" if name == "red" else "red"
-        rows.append({"image": f"{number}.png", "question": "Colour?", "better": name, "worse": other})
-    (root / "data/pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (root / "rewards").mkdir()
-    (root / "rewards/own.py").write_text(REWARD)
-    (root / "rewards/faster.py").write_text(REWARD + FASTER)
-    for path, content in files(project(root, aligned=RECIPE) / "aligned.yaml").items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(content, encoding="utf-8")
-    (plan,) = plans(root / "recipes" / "aligned.yaml").values()
-    model = plan.stage("taught").input("model").path
-    python(root, "-m", "runners.tiny_model", "--family", "llava1_5_hf", "--to", model)
-    for name in ("lessons", "preferences", "questions"):
-        python(
-            root,
-            "-m",
-            "runners.prepare",
-            "--config",
-            f"pipelines/aligned/{name}.prepare.json",
-            "--to",
-            plan.stage(name).out,
-        )
-    return plan
 
 
 def job(plan, stage, run, checkpoint):
