@@ -16,7 +16,7 @@ from compiler.write import differences
 from schema.console import recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
-from schema.toolchain import NEEDS_GPU, is_smoke
+from schema.toolchain import NEEDS_GPU, OWN_CODE, is_smoke
 
 AROUND = ("prepare", "check", "merge", "predict", "evaluate")
 
@@ -100,11 +100,10 @@ def _row(root: Path, plan: Plan) -> Row:
 
 def _smoke(plan: Plan) -> str:
     """Whether the tests run this instance to its end on a CPU; of what cannot run there, the reason."""
-    reasons = (NEEDS_GPU.get(stage.toolchain) for stage in plan.stages)
-    reason = next((f"not run: {reason}" for reason in reasons if reason), None)
-    if reason:
-        return reason
-    return "run" if is_smoke(plan.instance.variant) else ""
+    smoke = is_smoke(plan.instance.variant)
+    reasons = NEEDS_GPU if smoke else NEEDS_GPU | OWN_CODE
+    reason = next((f"not run: {reasons[s.toolchain]}" for s in plan.stages if s.toolchain in reasons), None)
+    return reason or ("run" if smoke else "")
 
 
 def _last_run(root: Path, plan: Plan) -> str:

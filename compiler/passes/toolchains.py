@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from compiler.backends.older import spelled
 from compiler.passes.identity import needed
 from compiler.plan import Command, Plan, StagePlan, Value
 from schema.diagnostics import Diagnostic, Span
@@ -34,6 +35,7 @@ def _with_signature(command: Command, within: str) -> Command:
     engine = _engine(command)
     if engine is None or not _is_recorded(engine, within):
         return replace(command, signature=None, launcher=launcher)
+    command = spelled(command, engine, within)
     options = {name: value for name, value in command.options.items() if not _is_newer(engine, within, name, value)}
     return replace(command, options=options, signature=(*engine, within), launcher=launcher)
 
