@@ -42,7 +42,7 @@ FURTHER = ("flash-attn", "vllm", "xformers")
 """The same of toolchains beside the default one."""
 ENGINES: dict[str, tuple[str, ...]] = {
     DEFAULT: ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),
-    "transformers-4.41": (),  # its models are run by our own programs
+    "transformers-4.41": ("ms-swift", "torch", "deepspeed"),
     "trl1": ("torch", "deepspeed", "accelerate", "trl"),
     "vllm": ("ms-swift", "torch", "deepspeed", "accelerate", "trl", "vllm"),
 }

@@ -13,7 +13,9 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Union
 
@@ -64,16 +66,16 @@ def parsers(distributions: Iterable[str]) -> dict[EngineCommand, Parser]:
 
 
 def _swift() -> dict[str, Parser]:
-    from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
+    return {name: _of_dataclass(("swift", name), source) for name, source in swift_arguments().items()}
 
-    swift = {
-        "sft": SftArguments,
-        "infer": InferArguments,
-        "export": ExportArguments,
-        "rlhf": RLHFArguments,
-        "deploy": DeployArguments,
-    }
-    return {name: _of_dataclass(("swift", name), source) for name, source in swift.items()}
+
+def swift_arguments() -> dict[str, type]:
+    """Command of ms-swift → the dataclass of its options, which version 3 keeps elsewhere. Imports the engine."""
+    old = version("ms-swift").startswith("3.")
+    module = import_module("swift.llm" if old else "swift.arguments")
+    names = {"sft": "TrainArguments" if old else "SftArguments", "infer": "InferArguments", "export": "ExportArguments"}
+    names |= {"rlhf": "RLHFArguments", "deploy": "DeployArguments"}
+    return {command: getattr(module, name) for command, name in names.items()}
 
 
 def _trainers() -> dict[str, Parser]:
@@ -95,10 +97,10 @@ def _server() -> dict[str, Parser]:
 
 
 def _of_dataclass(program: tuple[str, ...], source: type) -> Parser:
-    from swift.utils.utils import _patch_get_type_hints
+    from swift.utils import utils
     from transformers import HfArgumentParser
 
-    with _patch_get_type_hints():  # as swift.utils.parse_args does
+    with getattr(utils, "_patch_get_type_hints", nullcontext)():  # as swift.utils.parse_args does, since version 4
         parser = HfArgumentParser([source])
     return Parser(program, parser, ("ms-swift", "transformers", "trl"), (source,))
 

@@ -22,9 +22,10 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
     "gemma3_vision": gemma3.gemma3,
     "llama3_2_vision": mllama.mllama,
     "llava1_5_hf": llava.llava,
+    "llava1_5_hf_v4": llava.llava_v4,
     "qwen3": qwen_text.qwen3,
 }
-"""ms-swift's `model_type`, which is also the name of its template → the builder."""
+"""ms-swift's `model_type`, which is also the name of its template → the builder. `_v4`: in the files of transformers 4."""
 
 
 def build(family: str, seed: int, to: Path) -> int:

@@ -11,12 +11,14 @@ DEFAULT = "default"
 NAMES: tuple[str, ...] = get_args(Toolchain)
 
 NEEDS_GPU: dict[str, str] = {
-    "transformers-4.41": "xformers has kernels for GPUs only",
     "vllm": "vLLM's wheels hold kernels for GPUs only",
 }
 """Toolchain that runs on no CPU → why: nothing of it is run in the smoke tests."""
 BY_HAND: dict[str, str] = {"ultralytics": "if its licence AGPL-3.0 suits you"}
 """Package that `make setup` does not install → on which condition a person does."""
+
+OWN_CODE: dict[str, str] = {"transformers-4.41": "the weights and the code of its model come from a hub"}
+"""Toolchain for models that bring code of their own → why only a smoke variant of it, on another model, is run."""
 
 
 def is_smoke(variant: str | None) -> bool:

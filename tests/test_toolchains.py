@@ -97,13 +97,34 @@ def test_options_are_those_of_the_toolchain(tmp_path):
 
 def test_an_engine_outside_its_toolchain_is_told_with_the_toolchains_that_hold_it(tmp_path):
     file = written(tmp_path, "toolchain: trl1", "ms-swift")
-    told(tmp_path, file, "R0340", "two.yaml:3:12", "`ms-swift`", "write `toolchain: default` or `toolchain: vllm`")
+    told(tmp_path, file, "R0340", "two.yaml:3:12", "`ms-swift`", "write `toolchain: default` or `toolchain: transformers-4.41` or `toolchain: vllm`")
 
 
 def test_a_model_that_asks_for_other_versions_is_told_with_the_toolchain_that_has_them(tmp_path):
     file = written(tmp_path, engine="ms-swift", model="ZhipuAI/cogvlm-chat")
-    lines = ("R0342", "transformers<4.42", "has transformers 5.", "`transformers-4.41` would run it")
-    told(tmp_path, file, *lines, "choose an engine that it holds")
+    lines = ("R0342", "transformers<4.42", "has transformers 5.", "write `toolchain: transformers-4.41`")
+    told(tmp_path, file, *lines)
+
+
+def test_of_a_toolchain_that_holds_another_engine_it_is_told_which_it_lacks(tmp_path):
+    file = written(tmp_path, engine="trl", model="ZhipuAI/cogvlm-chat")
+    told(tmp_path, file, "R0342", "the toolchain `transformers-4.41` would run it, without `accelerate`, `trl`: choose an engine that it holds")
+
+
+def test_an_older_engine_is_told_its_own_names(tmp_path):
+    """And only watches nothing, as it has no callbacks by name."""
+    found = stages(written(tmp_path, "toolchain: transformers-4.41", "ms-swift", "llava-hf/llava-1.5-7b-hf"))
+    command = found["train"].launch.commands[0]
+    assert command.signature == ("ms-swift", "sft", "transformers-4.41")
+    assert command.options["train_type"] == "lora" and not {"tuner_type", "remove_unused_columns"} & set(command.options)
+    assert not command.watch and command.fields["lora_rank"] == ("tuner", "rank")
+
+
+def test_what_an_older_engine_cannot_do_is_an_error(tmp_path):
+    """Options that it lacks are left out only where they say what it does anyway."""
+    stage = ", tuner: {kind: lora, freeze: {vision: false}}, optimizer: {vision_learning_rate: 1e-5}"
+    file = written(tmp_path, "toolchain: transformers-4.41", "ms-swift", "llava-hf/llava-1.5-7b-hf", stage)
+    told(tmp_path, file, "R0401", "swift sft has no option `vit_lr`")
 
 
 def test_an_option_that_came_later_is_left_out_where_it_says_the_default(tmp_path):

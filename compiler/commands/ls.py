@@ -16,7 +16,7 @@ from compiler.write import differences
 from schema.console import AsFormat, Format, recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
-from schema.toolchain import NEEDS_GPU, is_smoke
+from schema.toolchain import NEEDS_GPU, OWN_CODE, is_smoke
 
 AROUND = ("prepare", "check", "merge", "predict", "evaluate")
 
@@ -94,10 +94,12 @@ def _row(root: Path, plan: Plan, has_smoke: bool) -> Row:
 
 def _smoke(plan: Plan, has_smoke: bool) -> str:
     """Whether the tests run this instance to its end on a CPU; of what cannot run there, the reason."""
-    reasons = (NEEDS_GPU.get(stage.toolchain) for stage in plan.stages)
-    reason = next((reason for reason in reasons if reason), None)
-    hardware, variant = plan.instance.recipe.hardware, plan.instance.variant
-    if reason is None and (is_smoke(variant) or (variant is None and not has_smoke and hardware.gpus == 0)):
+    smoke = is_smoke(plan.instance.variant)
+    reasons = NEEDS_GPU if smoke else NEEDS_GPU | OWN_CODE
+    reason = next((reasons[stage.toolchain] for stage in plan.stages if stage.toolchain in reasons), None)
+    hardware = plan.instance.recipe.hardware
+    alone = plan.instance.variant is None and not has_smoke and hardware.gpus == 0
+    if reason is None and (smoke or alone):
         return "run"
     count = hardware.gpus * hardware.nodes
     needs = f"needs {count} GPUs" if count > 1 else "needs a GPU" if count else "its smoke variant is"

@@ -18,9 +18,10 @@ TINY_TYPES = {
     "gemma3-vision": "gemma3_vision",
     "llama3.2-vision": "llama3_2_vision",
     "llava1.5-hf": "llava1_5_hf",
+    "llava1.5-hf-v4": "llava1_5_hf",
     "qwen3": "qwen3",
 }
-"""Family of a tiny model → its model type, which is also the name of its template."""
+"""Family of a tiny model → its model type, which is also the name of its template. `-v4`: as transformers 4 reads it."""
 
 IMAGE_NETWORKS = "timm/"
 """Ids under this owner are weights of students, also where a variant does not use them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from compiler.backends.older import spelled
 from compiler.passes.identity import needed
 from compiler.plan import Command, Plan, StagePlan, Value
 from schema.diagnostics import Diagnostic, Span
@@ -34,6 +35,7 @@ def _with_signature(command: Command, within: str) -> Command:
     engine = _engine(command)
     if engine is None or not _is_recorded(engine, within):
         return replace(command, signature=None, launcher=launcher)
+    command = spelled(command, engine, within)
     options = {name: value for name, value in command.options.items() if not _is_newer(engine, within, name, value)}
     return replace(command, options=options, signature=(*engine, within), launcher=launcher)
 
@@ -61,16 +63,27 @@ def _lacks(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
     wanted = needed(stage)
     if missing := sorted(wanted - toolchain(stage.toolchain).keys()):
         message = f"`{stage.name}` runs with {_listed(missing)}, which the toolchain `{stage.toolchain}` does not hold"
-        holding = [name for name in NAMES if wanted <= toolchain(name).keys()]
+        holding = [name for name in NAMES if not _lacking(stage, name)]
         help = f"write {_choices(holding)} in the stage" if holding else "no toolchain holds all that it needs"
         yield Diagnostic("R0340", message, help, (_place(plan, stage),))
         return
-    commands = [one for command in stage.launch.commands for one in (command.launcher, command) if one]
-    for engine in dict.fromkeys(filter(None, map(_engine, commands))):
+    for engine in _engines(stage):
         if not _is_recorded(engine, stage.toolchain):
             message = f"nothing is recorded of what {' '.join(engine)} accepts in the toolchain `{stage.toolchain}`"
             holding = [name for name in NAMES if _is_recorded(engine, name)]
             yield Diagnostic("R0341", message, f"write {_choices(holding)} in the stage", (_place(plan, stage),))
+
+
+def _engines(stage: StagePlan) -> tuple[tuple[str, str], ...]:
+    """Engine and command of each program of a stage whose options are checked."""
+    commands = [one for command in stage.launch.commands for one in (command.launcher, command) if one]
+    return tuple(dict.fromkeys(filter(None, map(_engine, commands))))
+
+
+def _lacking(stage: StagePlan, within: str) -> list[str]:
+    """What a stage runs with and a toolchain does not hold, or holds in a release of which nothing is recorded."""
+    unrecorded = {engine[0] for engine in _engines(stage) if not _is_recorded(engine, within)}
+    return sorted(unrecorded | (needed(stage) - toolchain(within).keys()))
 
 
 def _model(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
@@ -99,12 +112,12 @@ def _entry(stage: StagePlan) -> ModelEntry | None:
 def _other(stage: StagePlan, entry: ModelEntry) -> str:
     """Which toolchain would run the model, and whether this stage's engine is part of it."""
     meeting = [name for name in NAMES if not unmet_requirements(entry, name)]
-    running = [name for name in meeting if needed(stage) <= toolchain(name).keys()]
+    running = [name for name in meeting if not _lacking(stage, name)]
     if running:
         return f"write {_choices(running)}"
     if meeting:
-        lacking = sorted(needed(stage) - toolchain(meeting[0]).keys())
-        return f"the toolchain `{meeting[0]}` would run it, without {_listed(lacking)}: choose an engine that it holds"
+        lacking = _listed(_lacking(stage, meeting[0]))
+        return f"the toolchain `{meeting[0]}` would run it, without {lacking}: choose an engine that it holds"
     return "no toolchain has these versions; name a newer model"
 
 

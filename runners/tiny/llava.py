@@ -1,4 +1,4 @@
-"""Tiny LLaVA 1.5: 0.1 M parameters, because nothing fixes the size of its vocabulary."""
+"""Tiny LLaVA 1.5: 0.1 M parameters, because nothing fixes the size of its vocabulary. Also as transformers 4 reads it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.tiny.vocabulary import appended, byte_level_bpe, with_specials
+from schema.files import read_json, write_json
 
 IDS = {"<unk>": 0, "<s>": 1, "</s>": 2}
 CHAT_TEMPLATE = (
@@ -40,6 +41,22 @@ def llava(to: Path) -> Any:
         num_additional_image_tokens=1,
         chat_template=CHAT_TEMPLATE,
     ).save_pretrained(to)
+    return model
+
+
+def llava_v4(to: Path) -> Any:
+    """The same model in the files of transformers 4, which has other names for some of what they say."""
+    model = llava(to)
+    config = read_json(to / "config.json")
+    write_json(to / "config.json", {**config, "torch_dtype": config.pop("dtype")})
+    processor = read_json(to / "processor_config.json")
+    (to / "processor_config.json").unlink()
+    pictures = processor["image_processor"] | {"processor_class": processor["processor_class"]}
+    write_json(to / "preprocessor_config.json", pictures)
+    tokenizer = read_json(to / "tokenizer_config.json")
+    known = {name: value for name, value in tokenizer.items() if name not in ("backend", "extra_special_tokens")}
+    fast = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": CHAT_TEMPLATE}
+    write_json(to / "tokenizer_config.json", known | fast)
     return model
 
 

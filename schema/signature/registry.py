@@ -40,6 +40,12 @@ class ModelEntry:
         return self.huggingface or self.modelscope or ""
 
 
+UNSAID = {"minicpmv2_6": ("transformers<5",)}
+"""Model type → limits of a model's own code that the engine does not state. That of MiniCPM-V 2.6 was written for
+transformers 4.40, and others report that it fails with 5.
+"""
+
+
 @cache
 def _registry() -> dict[str, Any]:
     path = folder_of("ms-swift") / "registry.json"
@@ -163,7 +169,7 @@ def unmet_requirements(entry: ModelEntry, within: str = DEFAULT) -> dict[str, st
     {'transformers': 'transformers<4.34'}
     """
     unmet = {}
-    for requirement in entry.requires:
+    for requirement in (*entry.requires, *UNSAID.get(entry.model_type, ())):
         name, *limits = re.split(r"(?=[<>=!])|,", requirement.replace(" ", ""), maxsplit=1)
         version = toolchain(within).get(name.replace("_", "-").lower())
         if version and not all(_meets(version, limit) for limit in ",".join(limits).split(",") if limit):

@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from runners.signatures_parsers import swift_arguments
+
 
 def build(classes, command, argv):
     """What ms-swift says of a command line; empty when it takes it."""
@@ -34,15 +36,7 @@ def forked(classes, command, argv, told):
 
 
 def main(questions, answers):
-    from swift.arguments import DeployArguments, ExportArguments, InferArguments, RLHFArguments, SftArguments
-
-    classes = {
-        "sft": SftArguments,
-        "infer": InferArguments,
-        "export": ExportArguments,
-        "rlhf": RLHFArguments,
-        "deploy": DeployArguments,
-    }
+    classes = swift_arguments()
     asked = json.loads(Path(questions).read_text(encoding="utf-8"))
     errors = [forked(classes, command, argv, Path(answers)) for command, argv in asked]
     Path(answers).write_text(json.dumps([[not error, error] for error in errors]), encoding="utf-8")

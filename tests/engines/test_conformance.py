@@ -37,6 +37,7 @@ class Call:
 
     script: str
     argv: list[str]
+    toolchain: str = DEFAULT
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +78,27 @@ def run(project, script, resume):
     name = script.relative_to(project).as_posix()
     lines = written.read_text(encoding="utf-8").splitlines()
     assert lines, f"{name} calls nothing: {ended.stderr}"
-    return [Call(name, json.loads(line)) for line in lines]
+    stage = json.loads((script.parent / "manifest.json").read_bytes())["stages"].get(script.stem, {})
+    toolchain = stage.get("toolchain", {}).get("name", DEFAULT)
+    return [Call(name, json.loads(line), toolchain) for line in lines]
 
 
 @pytest.fixture(scope="module")
 def judged(project, calls):
     """(call, what ms-swift says of it), for the calls of scripts and for some that stand in the checker's tests."""
-    swift = [call for call in [*calls, *by_hand(), *wrong(), *late()] if call.argv[0] == "swift"]
+    given = [*calls, *by_hand(), *wrong(), *late()]
+    swift = [call for call in given if call.argv[0] == "swift" and call.toolchain == DEFAULT]
     for call in swift:
         prepare(project, call.argv)
+    return asked(project, swift, sys.executable)
+
+
+def asked(project, swift, python):
+    """(call, whether ms-swift takes it, its error), by the engine of an interpreter."""
     questions, answers = project / "questions.json", project / "answers.json"
     questions.write_text(json.dumps([[call.argv[1], call.argv[2:]] for call in swift]), encoding="utf-8")
     script = Path(__file__).with_name("real_arguments.py")
-    command = [sys.executable, str(script), str(questions), str(answers)]
+    command = [python, str(script), str(questions), str(answers)]
     environment = clean_environment(str(project))
     ended = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
@@ -129,13 +138,13 @@ def broken(name, options):
     return Call(name, argv)
 
 
-def prepare(project, argv):
+def prepare(project, argv, toolchain=DEFAULT, config=None):
     """Put a model without weights, an adapter and an empty plugin where a command line names them."""
-    signature, rest = for_program(argv)
+    signature, rest = for_program(argv, toolchain)
     given = read_argv(signature, rest) if not check_argv(signature, rest) else {}
     for name in ("model", "ref_model", "resume_from_checkpoint"):
         if given.get(name):
-            model_without_weights(project / given[name])
+            model_without_weights(project / given[name], config or QWEN2_VL)
     for path in given.get("external_plugins", []):
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text("", encoding="utf-8")
@@ -148,17 +157,19 @@ def prepare(project, argv):
         (project / deepspeed).write_text('{"zero_optimization": {"stage": 3}}', encoding="utf-8")
 
 
-def model_without_weights(folder):
-    """A configuration of Qwen2-VL, which is all that arguments are built from."""
+QWEN2_VL = {
+    "architectures": ["Qwen2VLForConditionalGeneration"],
+    "model_type": "qwen2_vl",
+    "torch_dtype": "float32",
+    "max_position_embeddings": 2048,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+}
+
+
+def model_without_weights(folder, config):
+    """A configuration, which is all that arguments are built from."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {
-        "architectures": ["Qwen2VLForConditionalGeneration"],
-        "model_type": "qwen2_vl",
-        "torch_dtype": "float32",
-        "max_position_embeddings": 2048,
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-    }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
@@ -170,7 +181,7 @@ def test_compiled_scripts_were_found(calls):
 def test_the_checker_takes_every_compiled_command(calls):
     each = [(call, argv) for call in calls for argv in launched(call.argv)]
     for call, argv in each:
-        found = for_program(argv, "vllm" if argv[0] == "vllm" else DEFAULT)
+        found = for_program(argv, "vllm" if argv[0] == "vllm" else call.toolchain)
         if found is None:
             assert argv[0] == "python", call
             continue

@@ -24,18 +24,14 @@ swift infer \
   --top_p 1.0 \
   --top_k 50 \
   --max_batch_size 8 \
-  --write_batch_size 1000 \
   --seed 42 \
   --data_seed 42 \
-  --infer_backend transformers \
+  --infer_backend pt \
   --stream false \
   --strict true \
-  --val_dataset_shuffle false \
   --use_chat_template true \
   --template_backend swift \
-  --remove_unused_columns true \
-  --disable_auto_column_mapping false \
-  --load_from_cache_file false \
+  --enable_cache false \
   --repetition_penalty 1.0 \
   --num_beams 1 \
   --logprobs false \

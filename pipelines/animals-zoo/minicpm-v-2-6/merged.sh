@@ -22,8 +22,7 @@ swift export \
   --use_chat_template true \
   --safe_serialization true \
   --max_shard_size 5GB \
-  --exist_ok false \
-  --tuner_type lora \
+  --train_type lora \
   --template_backend swift \
   --device_map cpu \
   --use_hf false \

@@ -19,7 +19,7 @@ export RECIPE_PLAN=pipelines/animals-zoo/minicpm-v-2-6/train.json
   --bf16 true \
   --fp16 false \
   --attn_impl sdpa \
-  --tuner_type lora \
+  --train_type lora \
   --lora_rank 16 \
   --lora_alpha 32 \
   --lora_dropout 0.05 \
@@ -42,7 +42,6 @@ export RECIPE_PLAN=pipelines/animals-zoo/minicpm-v-2-6/train.json
   --per_device_train_batch_size 2 \
   --per_device_eval_batch_size 1 \
   --gradient_checkpointing true \
-  --vit_gradient_checkpointing true \
   --save_total_limit 2 \
   --freeze_vit true \
   --freeze_aligner true \
@@ -59,34 +58,21 @@ export RECIPE_PLAN=pipelines/animals-zoo/minicpm-v-2-6/train.json
   --freeze_parameters_ratio 0.0 \
   --template_backend swift \
   --use_chat_template true \
-  --add_non_thinking_prefix true \
-  --disable_ignore_empty_think false \
   --loss_scale default \
-  --enable_dft_loss false \
-  --router_aux_loss_coef 0.0 \
   --padding_side right \
-  --padding_free false \
   --sequence_parallel_size 1 \
-  --disable_auto_column_mapping false \
-  --dataset_shuffle true \
-  --val_dataset_shuffle false \
-  --train_dataloader_shuffle true \
   --group_by_length false \
   --split_dataset_ratio 0.0 \
   --streaming false \
   --strict true \
-  --load_from_cache_file false \
-  --remove_unused_columns true \
+  --enable_cache false \
   --dataloader_drop_last false \
-  --dataloader_in_order true \
   --dataloader_persistent_workers false \
   --label_smoothing_factor 0.0 \
-  --average_tokens_across_devices true \
   --auto_find_batch_size false \
-  --use_liger_kernel false \
+  --use_liger false \
   --torch_compile false \
   --full_determinism false \
-  --eval_on_start false \
   --eval_delay 0.0 \
   --eval_do_concat_batches true \
   --prediction_loss_only false \
@@ -96,22 +82,17 @@ export RECIPE_PLAN=pipelines/animals-zoo/minicpm-v-2-6/train.json
   --save_only_model false \
   --resume_only_model false \
   --ignore_data_skip false \
-  --safe_serialization true \
-  --max_shard_size 5GB \
   --use_hf false \
   --load_args false \
   --check_model false \
   --add_version false \
-  --create_checkpoint_symlink false \
   --use_cpu false \
   --dataloader_num_workers 4 \
   --logging_strategy steps \
   --logging_steps 5 \
   --report_to tensorboard \
   --output_dir "$RECIPE_OUT/checkpoints" \
-  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"} \
-  --external_plugins pipelines/watch.py \
-  --callbacks recipe
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
 
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \

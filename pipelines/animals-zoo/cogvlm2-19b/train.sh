@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# animals-zoo/cogvlm2-19b · train · sft. Written by `recipe compile recipes/animals-zoo.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/animals-zoo/cogvlm2-19b/train.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+export RECIPE_PLAN=pipelines/animals-zoo/cogvlm2-19b/train.json
+
+[ -n "${RECIPE_TRAINED:-}" ] || swift sft \
+  --model .recipe/models/ZhipuAI--cogvlm2-llama3-chat-19B \
+  --model_type cogvlm2 \
+  --template cogvlm2 \
+  --task_type causal_lm \
+  --torch_dtype bfloat16 \
+  --bf16 true \
+  --fp16 false \
+  --attn_impl eager \
+  --train_type lora \
+  --lora_rank 16 \
+  --lora_alpha 32 \
+  --lora_dropout 0.05 \
+  --lora_bias none \
+  --init_weights true \
+  --use_rslora false \
+  --use_dora false \
+  --target_modules all-linear \
+  --dataset outputs/animals-zoo/cogvlm2-19b/data/train.jsonl \
+  --max_length 3072 \
+  --packing false \
+  --optim adamw_torch_fused \
+  --lr_scheduler_type cosine \
+  --weight_decay 0.01 \
+  --adam_beta1 0.9 \
+  --adam_beta2 0.95 \
+  --adam_epsilon 1e-08 \
+  --max_grad_norm 1.0 \
+  --num_train_epochs 2.0 \
+  --per_device_train_batch_size 1 \
+  --per_device_eval_batch_size 1 \
+  --gradient_checkpointing true \
+  --save_total_limit 2 \
+  --freeze_vit true \
+  --freeze_aligner true \
+  --freeze_llm false \
+  --truncation_strategy delete \
+  --learning_rate 0.0001 \
+  --warmup_ratio 0.03 \
+  --gradient_accumulation_steps 8 \
+  --save_strategy epoch \
+  --eval_strategy no \
+  --seed 42 \
+  --data_seed 42 \
+  --tuner_backend peft \
+  --freeze_parameters_ratio 0.0 \
+  --template_backend swift \
+  --use_chat_template true \
+  --loss_scale default \
+  --padding_side right \
+  --sequence_parallel_size 1 \
+  --group_by_length false \
+  --split_dataset_ratio 0.0 \
+  --streaming false \
+  --strict true \
+  --enable_cache false \
+  --dataloader_drop_last false \
+  --dataloader_persistent_workers false \
+  --label_smoothing_factor 0.0 \
+  --auto_find_batch_size false \
+  --use_liger false \
+  --torch_compile false \
+  --full_determinism false \
+  --eval_delay 0.0 \
+  --eval_do_concat_batches true \
+  --prediction_loss_only false \
+  --predict_with_generate false \
+  --acc_strategy token \
+  --load_best_model_at_end false \
+  --save_only_model false \
+  --resume_only_model false \
+  --ignore_data_skip false \
+  --use_hf false \
+  --load_args false \
+  --check_model false \
+  --add_version false \
+  --use_cpu false \
+  --dataloader_num_workers 4 \
+  --logging_strategy steps \
+  --logging_steps 5 \
+  --report_to tensorboard \
+  --output_dir "$RECIPE_OUT/checkpoints" \
+  ${RECIPE_RESUME:+--resume_from_checkpoint "$RECIPE_RESUME"}
+
+python -m runners.collect checkpoint \
+  --from "$RECIPE_OUT/checkpoints" \
+  --to "$RECIPE_OUT/result" \
+  --select last
