@@ -40,6 +40,8 @@ class FamilyFacts:
     weight_decay: float = 0.01
     lora: bool = False
     """Whether it has linear layers of a transformer that adapters can stand in."""
+    convolutional: bool = True
+    """Whether it is made of convolutions, whose rounding can be learned."""
     kinds: tuple[Distillation, ...] = ("feature", "logit", "hybrid", "none")
     """What it can learn from a teacher: scores of classes need one answer for a picture."""
     packages: tuple[str, ...] = field(default=())
@@ -98,6 +100,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         type="hybrid",
         feature_loss="mse",
         lora=True,
+        convolutional=False,
     ),
     "yolov8": FamilyFacts(
         task="detection",
@@ -137,5 +140,6 @@ FAMILIES: dict[Family, FamilyFacts] = {
         batch=32,
         type="feature",
         feature_loss="cosine",
+        convolutional=False,
     ),
 }
