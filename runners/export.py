@@ -45,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = {name: FILES[name] for name in options.formats}
     _write(subject, options.opset, files, target)
     named = classes if subject.output == "logits" else []
-    folders.write(Exported(subject.family, subject.output, subject.looks, files, options.opset, named, subject.student), target)
+    folders.write(
+        Exported(subject.family, subject.output, subject.looks, files, options.opset, named, subject.student), target
+    )
     seen = list(pictures.fitted(rows, options.data, subject.looks))
     metrics = compare(subject, target, seen, pictures.labels(rows, named) if named else None)
     write_json(options.to / "metrics.json", metrics)

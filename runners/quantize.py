@@ -169,7 +169,11 @@ class Classes:
 
     def metrics(self) -> dict[str, float]:
         """The accuracy."""
-        return {} if self.wanted is None else {"accuracy": round(float(np.mean(self.chosen == np.asarray(self.wanted))), 6)}
+        return (
+            {}
+            if self.wanted is None
+            else {"accuracy": round(float(np.mean(self.chosen == np.asarray(self.wanted))), 6)}
+        )
 
 
 if __name__ == "__main__":

@@ -101,19 +101,19 @@ def checks_are_of_exports(context: Context) -> Iterator[Diagnostic]:
 
 
 def students_round_while_they_learn(context: Context) -> Iterator[Diagnostic]:
-    """R0463: `int8-qat` trains students of convolutions, and `training` says how; other methods train nothing."""
+    """R0467: `int8-qat` trains students of convolutions, and `training` says how; other methods train nothing."""
     for name, stage in _of(context, Quantize):
         path, student = ("stages", name), context.recipe.student(stage.model)
         if stage.training is not None and not stage.aware:
             message = f"`{stage.method}` trains nothing"
             help = "remove `training`, or write `method: int8-qat` and name a student"
-            yield Diagnostic("R0463", message, help, (context.at(*path, "training"),))
+            yield Diagnostic("R0467", message, help, (context.at(*path, "training"),))
         elif stage.aware and student is not None and not student.student.facts.convolutional:
             fitting = " or ".join(f"`{family}`" for family, facts in FAMILIES.items() if facts.convolutional)
             message = f"`int8-qat` trains convolutions on, and `{student.student.family}` is not made of them alone"
             help = f"export it and write `method: int8-dynamic`, or train a student of the family {fitting}"
             places = (context.at(*path, "method"), context.at("stages", stage.model, "student", "family"))
-            yield Diagnostic("R0463", message, help, places)
+            yield Diagnostic("R0467", message, help, places)
 
 
 def servers_can_run(context: Context) -> Iterator[Diagnostic]:

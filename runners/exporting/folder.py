@@ -64,7 +64,14 @@ def read(folder: Path) -> Exported:
         message = f"{folder} holds no export of format {FORMAT}"
         raise RecipeError([Diagnostic("R0593", message, "name a folder that an `export` stage handed over")])
     given = found["input"]
-    looks = Looks(tuple(given["size"]), tuple(given["mean"]), tuple(given["std"]), given["fit"], given["resample"], given.get("frames"))
+    looks = Looks(
+        tuple(given["size"]),
+        tuple(given["mean"]),
+        tuple(given["std"]),
+        given["fit"],
+        given["resample"],
+        given.get("frames"),
+    )
     return Exported(
         found["family"],
         found["output"],

@@ -46,7 +46,9 @@ def fitted(rows: Sequence[dict[str, Any]], data: Path, looks: Looks) -> Iterator
         frames = row.get("frames")
         if (len(frames) if frames else None) != looks.frames:
             wanted = f"clips of {looks.frames} frames" if looks.frames else "single pictures"
-            message = f"an export reads {wanted}, and this row has {f'{len(frames)} frames' if frames else 'one picture'}"
+            message = (
+                f"an export reads {wanted}, and this row has {f'{len(frames)} frames' if frames else 'one picture'}"
+            )
             raise RecipeError([Place(str(data), number).refuse("R0591", message, f"name rows of {wanted}")])
         yield [_opened(path, data, looks) for path in frames] if frames else _opened(row["images"][0], data, looks)
 

@@ -48,7 +48,9 @@ def student(folder: Path, size: tuple[int, int] | None, row: Mapping[str, Any]) 
     raw = Raw(loaded).eval()
 
     def original(rows: Sequence[Any]) -> torch.Tensor:
-        seen = [torch.stack([_numbers(p, looks) for p in row]) if looks.frames else _numbers(row, looks) for row in rows]
+        seen = [
+            torch.stack([_numbers(p, looks) for p in row]) if looks.frames else _numbers(row, looks) for row in rows
+        ]
         return raw(torch.stack(seen))
 
     return Subject(FAMILY, raw, original, looks, OUTPUTS[loaded.task], students.describe(loaded))
