@@ -24,6 +24,7 @@ from runners.exporting import formats
 PRODUCTS = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
 """What computes with integers."""
 LEAST_STEP = 2.0**-12
+"""Of a scale."""
 ACTIVATION = QuantizationSpec(
     torch.uint8,
     pt2e.FusedMovingAvgObsFakeQuantize.with_args(observer=pt2e.MovingAverageMinMaxObserver, eps=LEAST_STEP),
@@ -36,11 +37,12 @@ WEIGHT = QuantizationSpec(
     pt2e.FusedMovingAvgObsFakeQuantize.with_args(
         observer=pt2e.MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0, eps=LEAST_STEP
     ),
-    quant_min=-127,
-    quant_max=127,
+    quant_min=-64,
+    quant_max=63,
     qscheme=torch.per_channel_symmetric,
     ch_axis=0,
 )
+"""Of 7 bits: processors without VNNI add two products in 16 bits, and eight would not fit."""
 
 
 class Products(Quantizer):  # type: ignore[misc]
