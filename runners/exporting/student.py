@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -60,7 +60,7 @@ def looks_of(student: Student, row: Mapping[str, Any]) -> Looks:
     """How pictures become what a student reads."""
     side = student.options.image_size
     frames = len(row.get("frames") or ()) if student.task == "sequence" else None
-    fit = "letterbox" if student.task == "detection" else "stretch"
+    fit: Literal["letterbox", "stretch"] = "letterbox" if student.task == "detection" else "stretch"
     return Looks((side, side), student.options.mean, student.options.std, fit, "bilinear", frames)
 
 
