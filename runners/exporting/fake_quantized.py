@@ -111,9 +111,9 @@ class FakeQuantized(nn.Module):  # type: ignore[misc]
 class Result(nn.Module):  # type: ignore[misc]
     """[B, 3, H, W] → the one tensor that an export gives."""
 
-    def __init__(self, graph: nn.Module, student: Student) -> None:
+    def __init__(self, rounded: nn.Module, student: Student) -> None:
         super().__init__()
-        self.graph, self.of = graph, (student,)
+        self.rounded, self.of = rounded, (student,)  # not `graph`: torch's own modules are called so
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.of[0].result(StudentOutput(self.graph(image), image))
+        return self.of[0].result(StudentOutput(self.rounded(image), image))
