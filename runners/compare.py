@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runners.compare_students import columns, remarks
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json
 from schema.load import Instance
+from schema.stages import Distill
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 FORMAT = 1
 DIGITS = 6
-MAIN = ("vqa_accuracy", "accuracy", "map", "f1_macro", "recall_at_1")
+MAIN = ("vqa_accuracy", "accuracy", "map", "f1_macro", "recall_at_1", "map50_95", "miou")
 """Metrics that stand for the others, the first that there is."""
 COUNTS = ("rows", "unparsed", "unanswered")
 NONE = "–"
@@ -31,11 +33,14 @@ NONE = "–"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one instance came to: stage that scores → its metrics, of those that have run."""
+    """What one instance came to: stage that scores → its metrics, of those that have run, and what is to be said."""
 
     instance: str
     model: str
     metrics: Mapping[str, Mapping[str, float]]
+    remarks: tuple[str, ...] = ()
+    students: bool = False
+    """Whether the scores are those of students, which are no steps of one way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,9 @@ class Comparison:
         """By how much the last score is above the first."""
         scores = self.scores(line)
         first, last = scores[0], scores[-1]
-        return None if len(scores) < 2 or first is None or last is None else round(last - first, DIGITS)
+        return (
+            None if len(scores) < 2 or line.students or first is None or last is None else round(last - first, DIGITS)
+        )
 
 
 def compare(root: Path, recipe: str, instances: Sequence[Instance], metric: str | None) -> Comparison:
@@ -73,10 +80,15 @@ def compare(root: Path, recipe: str, instances: Sequence[Instance], metric: str 
 
 
 def _line(root: Path, instance: Instance) -> Line:
-    scored = [name for name, stage in instance.recipe.stages.items() if stage.gives == "scores"]
-    found = {name: read_json(root / "outputs" / instance.label / name / "metrics.json") for name in scored}
-    metrics = {name: values for name, values in found.items() if isinstance(values, dict)}
-    return Line(instance.variant or instance.recipe.name, _model(instance, scored), metrics)
+    stages = instance.recipe.stages
+    metrics: dict[str, Mapping[str, float]] = {}
+    for name, stage in stages.items():
+        values = read_json(root / "outputs" / instance.label / name / "metrics.json")
+        if isinstance(values, dict):
+            metrics |= columns(name, stage, values)
+    scored = [name for name, stage in stages.items() if stage.gives == "scores"]
+    said, students = tuple(remarks(instance)), any(isinstance(stage, Distill) for stage in stages.values())
+    return Line(instance.variant or instance.recipe.name, _model(instance, scored), metrics, said, students)
 
 
 def _model(instance: Instance, scored: Iterable[str]) -> str:
@@ -117,6 +129,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
             }
             for line in comparison.lines
         ],
+        "remarks": list(dict.fromkeys(remark for line in comparison.lines for remark in line.remarks)),
         "not_run": list(comparison.missing),
     }
 
@@ -124,18 +137,24 @@ def document(comparison: Comparison) -> dict[str, Any]:
 def _rows(comparison: Comparison, line: Line) -> int | None:
     """How many rows the last of its scores counts."""
     counts = [line.metrics[stage].get("rows") for stage in comparison.stages if stage in line.metrics]
+    counts = [count for count in counts if count is not None] if line.students else counts
     return int(counts[-1]) if counts and counts[-1] is not None else None
 
 
+def _changes(comparison: Comparison) -> bool:
+    """Whether its scores are those of steps, so that what lies between the first and the last says something."""
+    return len(comparison.stages) > 1 and not any(line.students for line in comparison.lines)
+
+
 def _head(comparison: Comparison) -> list[str]:
-    change = ["change"] if len(comparison.stages) > 1 else []
+    change = ["change"] if _changes(comparison) else []
     return ["instance", "model", *comparison.stages, *change, "rows"]
 
 
 def _cells(comparison: Comparison, line: Line) -> list[str]:
     scores = [NONE if score is None else f"{score:.3f}" for score in comparison.scores(line)]
     change, rows = comparison.change(line), _rows(comparison, line)
-    changed = [NONE if change is None else f"{change:+.3f}"] if len(comparison.stages) > 1 else []
+    changed = [NONE if change is None else f"{change:+.3f}"] if _changes(comparison) else []
     return [line.instance, line.model, *scores, *changed, NONE if rows is None else f"{rows:,}"]
 
 
@@ -149,7 +168,9 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _missing(comparison: Comparison, before: str = "") -> str:
-    return f"{before}Not run: {', '.join(comparison.missing)}\n" if comparison.missing else ""
+    said = dict.fromkeys(remark for line in comparison.lines for remark in line.remarks)
+    missing = [f"Not run: {', '.join(comparison.missing)}"] if comparison.missing else []
+    return "".join(f"{before}{line}\n" for line in (*said, *missing))
 
 
 def table(comparison: Comparison) -> tuple[Table, str]:

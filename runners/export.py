@@ -27,8 +27,6 @@ from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_json
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from runners.exporting.subject import Subject
 
 BATCHES = (1, 3)
@@ -47,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = {name: FILES[name] for name in options.formats}
     _write(subject, options.opset, files, target)
     named = classes if subject.output == "logits" else []
-    folders.write(Exported(subject.family, subject.output, subject.looks, files, options.opset, named), target)
+    folders.write(
+        Exported(subject.family, subject.output, subject.looks, files, options.opset, named, subject.student), target
+    )
     seen = list(pictures.fitted(rows, options.data, subject.looks))
     metrics = compare(subject, target, seen, pictures.labels(rows, named) if named else None)
     write_json(options.to / "metrics.json", metrics)
@@ -78,7 +78,7 @@ def _subject(options: argparse.Namespace, rows: Sequence[dict[str, Any]], classe
     if options.family == "student":
         from runners.exporting.student import student
 
-        return student(options.model, size)
+        return student(options.model, size, rows[0])
     assert size is not None  # the recipe has been checked
     if options.part == "whole":
         from runners.exporting.qwen2_vl import classifier
@@ -105,12 +105,12 @@ def _write(subject: Subject, opset: int, files: dict[str, str], target: Path) ->
 
     for name, file in files.items():
         if name == "onnx":
-            formats.write_onnx(subject.module, subject.looks.size, opset, target / file)
+            formats.write_onnx(subject.module, subject.looks.shape, opset, target / file)
         else:
-            formats.write_torchscript(subject.module, subject.looks.size, target / file)
+            formats.write_torchscript(subject.module, subject.looks.shape, target / file)
 
 
-def compare(subject: Subject, target: Path, seen: Sequence[Image], wanted: Sequence[int] | None) -> dict[str, float]:
+def compare(subject: Subject, target: Path, seen: Sequence[Any], wanted: Sequence[int] | None) -> dict[str, float]:
     """Name → value: rows, and for each format its largest difference from the original."""
     import torch
 

@@ -34,7 +34,16 @@ DIFF_LINES = 80
 PACKAGES = (
     *("ms-swift", "trl", "transformers", "peft", "accelerate", "deepspeed", "torch", "torchvision"),
     *("qwen-vl-utils", "tokenizers", "safetensors", "datasets", "numpy", "pillow", "scikit-learn", "pyarrow"),
-    *("onnx", "onnxruntime", "onnxscript", "pycocotools", "segmentation-models-pytorch", "timm", "torchmetrics"),
+    *(
+        "onnx",
+        "onnxruntime",
+        "onnxscript",
+        "pycocotools",
+        "segmentation-models-pytorch",
+        "timm",
+        "torchao",
+        "torchmetrics",
+    ),
     "ultralytics",  # of an extra of its own; what is recorded is what the tests run with
 )
 """The packages whose version can change a result."""

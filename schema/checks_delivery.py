@@ -14,6 +14,7 @@ from schema.stages.benchmark import Benchmark
 from schema.stages.deploy import Deploy
 from schema.stages.export import Export
 from schema.stages.quantize import CALIBRATED, Quantize
+from schema.students import FAMILIES
 
 S = TypeVar("S", bound=Stage)
 BITS: dict[str, tuple[int, ...]] = {"gptq": (2, 3, 4, 8), "awq": (4,), "bnb": (4, 8)}
@@ -82,7 +83,8 @@ def calibration_is_used(context: Context) -> Iterator[Diagnostic]:
         if (stage.method in CALIBRATED) == (stage.data is not None):
             continue
         if stage.data is None:
-            message = f"`{stage.method}` is calibrated with rows, and none are named"
+            does = "learns from" if stage.aware else "is calibrated with"
+            message = f"`{stage.method}` {does} rows, and none are named"
             yield Diagnostic("R0385", message, "add `data: STAGE.train`", (context.at("stages", name, "method"),))
         else:
             message = f"`{stage.method}` looks at no data"
@@ -92,10 +94,26 @@ def calibration_is_used(context: Context) -> Iterator[Diagnostic]:
 def checks_are_of_exports(context: Context) -> Iterator[Diagnostic]:
     """R0386: `check` runs an export; answers of a language model are predicted and scored by stages of their own."""
     for name, stage in _of(context, Quantize):
-        if stage.check is not None and not stage.of_export:
+        if stage.check is not None and not (stage.of_export or stage.aware):
             message = f"`check` compares exports, and `{stage.method}` makes a model smaller"
             help = f"remove it; a `predict` stage with `model: {name}` and an `evaluate` stage score the model"
             yield Diagnostic("R0386", message, help, (context.at("stages", name, "check"),))
+
+
+def students_round_while_they_learn(context: Context) -> Iterator[Diagnostic]:
+    """R0467: `int8-qat` trains students of convolutions, and `training` says how; other methods train nothing."""
+    for name, stage in _of(context, Quantize):
+        path, student = ("stages", name), context.recipe.student(stage.model)
+        if stage.training is not None and not stage.aware:
+            message = f"`{stage.method}` trains nothing"
+            help = "remove `training`, or write `method: int8-qat` and name a student"
+            yield Diagnostic("R0467", message, help, (context.at(*path, "training"),))
+        elif stage.aware and student is not None and not student.student.facts.convolutional:
+            fitting = " or ".join(f"`{family}`" for family, facts in FAMILIES.items() if facts.convolutional)
+            message = f"`int8-qat` trains convolutions on, and `{student.student.family}` is not made of them alone"
+            help = f"export it and write `method: int8-dynamic`, or train a student of the family {fitting}"
+            places = (context.at(*path, "method"), context.at("stages", stage.model, "student", "family"))
+            yield Diagnostic("R0467", message, help, places)
 
 
 def servers_can_run(context: Context) -> Iterator[Diagnostic]:
@@ -174,6 +192,7 @@ RULES: tuple[Rule, ...] = (
     bits_fit,
     calibration_is_used,
     checks_are_of_exports,
+    students_round_while_they_learn,
     servers_can_run,
     vllm_is_told_known_options,
     sizes_are_apart,

@@ -42,6 +42,8 @@ class FamilyFacts:
     """Whether it has linear layers of a transformer that adapters can stand in."""
     batch_norm: bool = True
     """Whether its layers keep statistics of batches."""
+    convolutional: bool = True
+    """Whether it is made of convolutions, whose rounding can be learned."""
     kinds: tuple[Distillation, ...] = ("feature", "logit", "hybrid", "none")
     """What it can learn from a teacher: scores of classes need one answer for a picture."""
 
@@ -115,6 +117,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         feature_loss="mse",
         lora=True,
         batch_norm=False,
+        convolutional=False,
     ),
     "yolov8": FamilyFacts(
         task="detection",
@@ -153,5 +156,6 @@ FAMILIES: dict[Family, FamilyFacts] = {
         batch=32,
         type="feature",
         feature_loss="cosine",
+        convolutional=False,
     ),
 }

@@ -93,6 +93,7 @@ def test_as_json(scored):
                 "rows": 5046,
             },
         ],
+        "remarks": [],
         "not_run": ["llama"],
     }
 
@@ -119,3 +120,58 @@ def test_a_metric_that_there_is_not(scored):
 def test_a_variant_that_there_is_not(scored):
     code, _, err = recipe(scored, "compare", "recipes/demo.yaml", "--variant", "gema")
     assert code == 1 and "gemma" in err
+
+
+STUDENTS = """\
+version: 1
+name: demo
+models: {base: {id: tiny/qwen2-vl}}
+datasets: {signs: {kind: scenes, classes: [car, sign], count: 40, split: {validation: 0.2, stratify: false}}}
+hardware: {gpus: 0}
+stages:
+  data: {kind: prepare, dataset: signs, task: detect}
+  small: {kind: distill, teacher: base, data: data.train, student: yolov8/n, evaluation: {data: data.validation}}
+  exported: {kind: export, model: small, data: data.validation}
+  int8: {kind: quantize, model: exported, method: int8-dynamic, check: data.validation}
+  alone: {kind: distill, type: none, data: data.train, student: yolov8/n, evaluation: {data: data.validation}}
+  answers: {kind: predict, model: small, data: data.validation}
+  scores: {kind: evaluate, predictions: answers}
+"""
+
+
+def written(root, **stages):
+    for stage, metrics in stages.items():
+        folder = root / "outputs" / "demo" / stage
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+def test_students_stand_beside_each_other_and_a_teacher_without_a_score_is_told(tmp_path):
+    project(tmp_path, demo=STUDENTS)
+    written(
+        tmp_path,
+        small={"before_map50_95": 0.0, "eval_map50_95": 0.5, "eval_loss": 2.0, "steps": 9},
+        int8={"rows": 8, "bytes_before": 9, "bytes_after": 3, "map50_95_before": 0.5, "map50_95_after": 0.25},
+        alone={"eval_map50_95": 0.375},
+        scores={"rows": 8, "map50": 0.75, "map50_95": 0.5},
+    )
+    code, out, err = recipe(tmp_path, "compare", "recipes/demo.yaml")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    assert lines[0] == ["demo:", "map50_95"]
+    assert lines[1][2:] == ["small", "int8", "alone", "scores", "rows"]
+    assert lines[2][2:] == ["0.500", "0.250", "0.375", "0.500", "8"]
+    assert "No score of the teacher of `small`" in " ".join(out.split())
+    assert "for detection it gives none" in " ".join(out.split())
+
+
+def test_a_teacher_that_scores_classes_has_a_column(tmp_path):
+    text = STUDENTS.replace("kind: scenes, classes: [car, sign], count: 40", "kind: digits")
+    text = text.replace("stratify: false", "stratify: true").replace("task: detect", "task: classify")
+    project(tmp_path, demo=text.replace("yolov8/n", "resnet/resnet18"))
+    written(tmp_path, small={"eval_accuracy": 0.75, "teacher_accuracy": 0.125}, alone={"eval_accuracy": 0.5})
+    _, out, _ = recipe(tmp_path, "compare", "recipes/demo.yaml", "--format", "json")
+    found = json.loads(out)
+    assert found["stages"] == ["small", "small-teacher", "alone"]
+    assert found["instances"][0]["scores"] == {"small": 0.75, "small-teacher": 0.125, "alone": 0.5}
+    assert found["remarks"] == []

@@ -282,3 +282,68 @@ def test_a_mask_does_not_take_the_steps_of_what_it_masks(tmp_path):
     images = rng.normal(size=(64, 3, 2, 2)).astype(np.float32)
     quantize.quantize(before, after, images)
     assert np.abs(folders.onnx(before)(images) - folders.onnx(after)(images)).max() < 0.1
+
+
+STUDENT = """\
+version: 1
+name: chat
+models: {teacher: {id: tiny/qwen2-vl}}
+datasets: {animals: {kind: image-folder, path: data/animals, split: {validation: 0.2}}}
+hardware: {gpus: 0}
+stages:
+  data: {kind: prepare, dataset: animals, task: classify}
+  small: {kind: distill, teacher: teacher, data: data.train, student: STUDENT}
+  exported: {kind: export, model: small, data: data.validation}
+  int8: {kind: quantize, data: data.train, check: data.validation, METHOD}
+"""
+
+
+def students(tmp_path, student, method):
+    text = STUDENT.replace("STUDENT", student).replace("METHOD", method)
+    return project(tmp_path, chat=text) / "chat.yaml"
+
+
+@pytest.mark.parametrize(
+    ("student", "method", "words"),
+    [
+        ("vit/vit-tiny", "model: small, method: int8-qat", "`vit` is not made of them alone"),
+        ("resnet/resnet18", "model: exported, method: int8-static, training: {epochs: 1}", "trains nothing"),
+    ],
+)
+def test_only_convolutions_are_trained_on_with_their_rounding(tmp_path, student, method, words):
+    [diagnostic] = findings(students(tmp_path, student, method), {})
+    assert (diagnostic.code, diagnostic.severity) == ("R0467", "error")
+    assert words in diagnostic.message
+
+
+def test_what_trains_with_rounding_is_given_a_student(tmp_path):
+    [diagnostic] = findings(students(tmp_path, "resnet/resnet18", "model: exported, method: int8-qat"), {})
+    assert diagnostic.code == "R0204"
+    assert "student" in diagnostic.message + diagnostic.help
+
+
+def test_training_with_rounding_is_told_what_suits_the_family(tmp_path):
+    """A tenth of the recommended rate; what the recipe says comes first. The export that results can be measured."""
+    file = students(tmp_path, "resnet/resnet18", "model: small, method: int8-qat, training: {batch: 8}")
+    [plan] = plans(file).values()
+    [command] = plan.stage("int8").launch.commands
+    assert command.program == ("python", "-m", "runners.quantize_aware")
+    told = {name: command.options[name] for name in ("epochs", "learning_rate", "batch", "seed")}
+    assert told == {"epochs": 3.0, "learning_rate": 1e-5, "batch": 8, "seed": plan.instance.recipe.seed}
+    assert plan.stage("int8").stage.gives == "export"
+
+
+def test_an_export_of_clips_reads_clips_of_its_length(rows, tmp_path):
+    looks = Looks((SIDE, SIDE), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), frames=2)
+    frames = [{"frames": ["0.png", "1.png"]}, {"frames": ["1.png", "3.png"]}]
+    seen = list(pictures.fitted(frames, rows, looks))
+    assert pictures.tensors(seen, looks).shape == (2, 2, 3, SIDE, SIDE)
+    for row in ({"frames": ["0.png"]}, {"images": ["0.png"]}):
+        with pytest.raises(RecipeError) as caught:
+            list(pictures.fitted([frames[0], row], rows, looks))
+        assert (caught.value.diagnostics[0].code, caught.value.diagnostics[0].spans[0].line) == ("R0591", 2)
+
+
+def test_a_picture_in_a_gray_square_keeps_its_sides_ratio():
+    made = pictures.fit(Image.new("RGB", (40, 20), "red"), Looks((8, 8), (0, 0, 0), (1, 1, 1), "letterbox"))
+    assert [made.getpixel((4, y)) for y in (0, 2, 5, 7)] == [(114,) * 3, (255, 0, 0), (255, 0, 0), (114,) * 3]

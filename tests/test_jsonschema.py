@@ -110,6 +110,7 @@ UNSAID_RULES = {
     "bits_fit": "R0384",
     "calibration_is_used": "R0385",
     "checks_are_of_exports": "R0386",
+    "students_round_while_they_learn": "R0467",
     "servers_can_run": "R0387",
     "vllm_is_told_known_options": "R0388",
     "sizes_are_apart": "R0389",

@@ -23,7 +23,7 @@ from compiler.plan import Plan
 from runners import toolchains
 from schema.load import load
 from schema.signature import requirements
-from schema.stages import Distill
+from schema.stages import Distill, Export, Quantize
 from schema.toolchain import NEEDS_GPU, is_smoke
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -235,6 +235,29 @@ def test_students_learn(ran: tuple[Plan, Path, str]) -> None:
             assert metrics[f"eval_{name}"] >= metrics[f"before_{name}"] + rise
             if stage.stage.distillation in ("logit", "hybrid"):
                 assert 0 <= metrics[f"teacher_{name}"] <= 1
+
+
+KEPT = 0.15
+"""How much of a score may be lost with 8-bit integers."""
+
+
+def test_smaller_students_find_what_they_found(ran: tuple[Plan, Path, str]) -> None:
+    """A student with integers, rounded after training or trained on for it, is smaller and keeps the score of its task."""
+    plan, folder, _ = ran
+    for stage in plan.stages:
+        student = student_of(plan, stage.stage) if isinstance(stage.stage, Quantize) else None
+        if student is not None:
+            name, _ = LEARNED[student.learns]
+            metrics = json.loads((folder / stage.out / "metrics.json").read_bytes())
+            assert metrics["bytes_after"] < metrics["bytes_before"] / 2
+            assert metrics[f"{name}_after"] >= metrics[f"{name}_before"] - KEPT
+
+
+def student_of(plan: Plan, stage: Quantize) -> Distill | None:
+    """The student that a stage makes smaller, itself or its export."""
+    recipe = plan.instance.recipe
+    source = recipe.stages.get(stage.model)
+    return recipe.student(source.model if isinstance(source, Export) else stage.model)
 
 
 def test_the_quickstart_learns_and_two_clones_agree(tmp_path: Path) -> None:

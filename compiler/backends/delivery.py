@@ -13,6 +13,7 @@ from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, Ou
 from schema.diagnostics import Diagnostic
 from schema.stages import Benchmark, Export, Quantize
 from schema.stages.export import TensorRt
+from schema.stages.quantize import AwareTraining
 
 RESULT = OutputPath("result")
 TRACED: dict[str, tuple[str, ...]] = {"whole": ("qwen2_vl",), "vision": ("qwen2_vl", "llava1_5_hf")}
@@ -95,9 +96,11 @@ def _batches(wanted: TensorRt) -> Iterator[tuple[str, int]]:
 
 
 def quantize(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
-    """`swift export --quant_method …`, or our runner of onnxruntime."""
+    """`swift export --quant_method …`, our runner of onnxruntime, or that which trains a student on."""
     stage = planned.stage
     assert isinstance(stage, Quantize)
+    if stage.aware:
+        return _quantize_student(plan, planned, stage)
     return _quantize_export(plan, planned, stage) if stage.of_export else _quantize_model(plan, planned, stage)
 
 
@@ -112,6 +115,26 @@ def _quantize_export(plan: Plan, planned: StagePlan, stage: Quantize) -> tuple[L
     }
     command = Command(("python", "-m", "runners.quantize"), without_nulls(options))
     launch = Launch((command,), _env(plan, planned), runners=("runners.quantize",))
+    return launch, (Output("export", "model"), Output("metrics.json", "metrics"))
+
+
+def _quantize_student(plan: Plan, planned: StagePlan, stage: Quantize) -> tuple[Launch, tuple[Output, ...]]:
+    student, training = plan.instance.recipe.student(stage.model), stage.training or AwareTraining()
+    assert student is not None  # the recipe has been checked
+    facts = student.student.facts
+    options: dict[str, Value | None] = {
+        "student": InputPath("model", planned.input("model").path),
+        "data": InputPath("data", planned.input("data").path),
+        "epochs": training.epochs,
+        "learning_rate": training.learning_rate or facts.learning_rate / 10,
+        "batch": training.batch or facts.batch,
+        "seed": plan.instance.recipe.seed,
+        "check": InputPath("check", planned.input("check").path) if stage.check else None,
+        "to": RESULT,
+    }
+    command = Command(("python", "-m", "runners.quantize_aware"), without_nulls(options))
+    modules = (f"runners.distill.students.{student.student.family}", f"runners.distill.tasks.{student.learns}")
+    launch = Launch((command,), _env(plan, planned), runners=("runners.quantize_aware", *modules))
     return launch, (Output("export", "model"), Output("metrics.json", "metrics"))
 
 

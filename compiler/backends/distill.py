@@ -25,9 +25,24 @@ from compiler.plan import (
 )
 from schema.base import steps_of
 from schema.stages import Distill, Predict
+from schema.students import Distillation, StudentTask
 
 STEPS = ("runners.distill.remember", "runners.distill.train", "runners.distill.collect")
 RESULT = OutputPath("result")
+PARTS: dict[Distillation, tuple[str, ...]] = {
+    "none": (),
+    "feature": ("features_loss",),
+    "logit": ("scores_loss",),
+    "hybrid": ("features_loss", "scores_loss"),
+}
+"""What is learned from a teacher → the parts of the loss beside that of the labels."""
+MEASURED: dict[StudentTask, str] = {
+    "classification": "eval_accuracy",
+    "detection": "eval_map50_95",
+    "segmentation": "eval_miou",
+    "sequence": "eval_accuracy",
+}
+"""Task → the score that stands for the others."""
 CHECKPOINTS = OutputPath("checkpoints")
 
 
@@ -180,7 +195,10 @@ def _model(planned: StagePlan) -> dict[str, Any] | None:
 
 
 def _curves(stage: Distill) -> Json:
-    return ["loss", "eval_loss"] if stage.evaluation.data else "loss"
+    """The loss, its parts, and what is measured on rows that are held out."""
+    told = PARTS[stage.distillation]
+    measured = ("eval_loss", MEASURED[stage.learns]) if stage.evaluation.data else ()
+    return ["loss", "task_loss", *told, *measured]
 
 
 def _runners(stage: Distill) -> tuple[str, ...]:

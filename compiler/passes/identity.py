@@ -60,6 +60,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.distill.train": (*STUDENT_PACKAGES, "accelerate", "peft", "tokenizers", "transformers"),
     "runners.export": EXPORT_PACKAGES,
     "runners.quantize": ("numpy", "onnx", "onnxruntime", "pillow"),
+    "runners.quantize_aware": (
+        *(*STUDENT_PACKAGES, "accelerate", "onnx", "onnxruntime", "onnxscript"),
+        *("peft", "tokenizers", "torchao", "transformers"),
+    ),
     "runners.ask": (),
     "runners.benchmark": (*ENGINE_PACKAGES, "onnxruntime"),
     "runners.distill.score": ("numpy", "pycocotools", "torch", "torchmetrics"),

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     student = students.load(options.student)
     _same_classes(student, json.loads(options.classes.read_bytes()))
-    task = _task(student)
+    task = task_of(student)
     lines = (
         json.dumps(line, ensure_ascii=False) + "\n" for line in answers(student, task, options.data, options.batch)
     )
@@ -56,13 +56,14 @@ def answers(student: Student, task: Task, data: Path, batch: int) -> Iterator[di
         yield from (task.prediction(row, found) for row, found in zip(part, decoded, strict=True))
 
 
-def _task(student: Student) -> Task:
+def task_of(student: Student, augment: bool = False) -> Task:
+    """The task of a student, with pictures relative to the working folder; `augment` varies those of a training."""
     from runners.distill.tasks.base import Settings
 
     made = student.options
     extra = made.extra
     settings = Settings(
-        student.classes, made.image_size, made.mean, made.std, Path.cwd(), augment=False, views=1, extra=extra
+        student.classes, made.image_size, made.mean, made.std, Path.cwd(), augment=augment, views=1, extra=extra
     )
     return tasks.build(student.task, settings)
 

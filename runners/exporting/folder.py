@@ -2,7 +2,7 @@
 
 export.json: {"format_version": 1, "family": "qwen2_vl", "output": "logits", "classes": ["0", …], "opset": 20,
  "input": {"name": "image", "size": [56, 56], "mean": […], "std": […], "fit": "stretch",
- "resample": "bicubic"}, "files": {"onnx": "model.onnx"}}
+ "resample": "bicubic", "frames": null}, "files": {"onnx": "model.onnx"}, "student": null}
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Exported:
     files: Mapping[str, str]
     opset: int
     classes: Sequence[str] = ()
+    student: Mapping[str, Any] | None = None
+    """What a student says of itself, where it is one."""
 
 
 def write(exported: Exported, folder: Path) -> None:
@@ -50,6 +52,7 @@ def write(exported: Exported, folder: Path) -> None:
         "opset": exported.opset,
         "input": {"name": INPUT, **asdict(exported.looks)},
         "files": dict(exported.files),
+        "student": exported.student,
     }
     write_json(folder / NAME, document)
 
@@ -61,12 +64,27 @@ def read(folder: Path) -> Exported:
         message = f"{folder} holds no export of format {FORMAT}"
         raise RecipeError([Diagnostic("R0593", message, "name a folder that an `export` stage handed over")])
     given = found["input"]
-    looks = Looks(tuple(given["size"]), tuple(given["mean"]), tuple(given["std"]), given["fit"], given["resample"])
-    return Exported(found["family"], found["output"], looks, found["files"], found["opset"], tuple(found["classes"]))
+    looks = Looks(
+        tuple(given["size"]),
+        tuple(given["mean"]),
+        tuple(given["std"]),
+        given["fit"],
+        given["resample"],
+        given.get("frames"),
+    )
+    return Exported(
+        found["family"],
+        found["output"],
+        looks,
+        found["files"],
+        found["opset"],
+        tuple(found["classes"]),
+        found.get("student"),
+    )
 
 
 def runnable(folder: Path, format: str, threads: int = 0) -> Runnable:
-    """The model of an export as a function of [B, 3, H, W]. `threads`: 0 leaves it to the library."""
+    """The model of an export as a function of [B, *shape]. `threads`: 0 leaves it to the library."""
     file = folder / read(folder).files[format]
     return onnx(file, threads) if format == "onnx" else torchscript(file)
 

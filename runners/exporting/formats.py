@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ EXTERNAL_BYTES = 1_500_000_000
 DEBUG = ".debug_pkl"
 
 
-def example(size: tuple[int, int]) -> torch.Tensor:
-    """What is traced with."""
-    return torch.linspace(-1, 1, EXAMPLE * 3 * size[0] * size[1]).reshape(EXAMPLE, 3, *size)
+def example(shape: Sequence[int]) -> torch.Tensor:
+    """What is traced with: rows of a shape."""
+    return torch.linspace(-1, 1, EXAMPLE * math.prod(shape)).reshape(EXAMPLE, *shape)
 
 
-def write_onnx(module: torch.nn.Module, size: tuple[int, int], opset: int, file: Path) -> None:
+def write_onnx(module: torch.nn.Module, shape: Sequence[int], opset: int, file: Path) -> None:
     """Write an ONNX file whose batch is dynamic."""
     import onnx
 
@@ -32,7 +33,7 @@ def write_onnx(module: torch.nn.Module, size: tuple[int, int], opset: int, file:
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             module,
-            (example(size),),
+            (example(shape),),
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             input_names=[INPUT],
@@ -63,11 +64,11 @@ def _forget_places(model: Any) -> None:
     del model.metadata_props[:]
 
 
-def write_torchscript(module: torch.nn.Module, size: tuple[int, int], file: Path) -> None:
+def write_torchscript(module: torch.nn.Module, shape: Sequence[int], file: Path) -> None:
     """Write a TorchScript file, without the records that tell where in the source each line comes from."""
     whole = file.with_suffix(".traced")
     with _quiet(), torch.no_grad():
-        torch.jit.trace(module, example(size), check_trace=False).save(str(whole))
+        torch.jit.trace(module, example(shape), check_trace=False).save(str(whole))
     _without_debug(whole, file)
     whole.unlink()
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from runners.data.rows import Place
+from runners.distill.tasks import boxes
 from runners.exporting.subject import Looks
 from schema.diagnostics import Diagnostic, RecipeError
 
@@ -19,7 +20,7 @@ Tensor = NDArray[np.float32]
 
 
 def read_rows(file: Path, count: int | None) -> list[dict[str, Any]]:
-    """The first rows of a split, each with one picture. Errors: RecipeError R0591 where one has none, or several."""
+    """The first rows of a split, each with one picture or a clip's frames. Errors: RecipeError R0591 for another row."""
     with file.open("rb") as lines:
         rows = [_row(line, Place(str(file), n)) for n, line in enumerate(lines, 1) if count is None or n <= count]
     if not rows:
@@ -30,17 +31,31 @@ def read_rows(file: Path, count: int | None) -> list[dict[str, Any]]:
 def _row(line: bytes, place: Place) -> dict[str, Any]:
     row = json.loads(line)
     number = len(row.get("images") or ())
-    if number != 1:
+    if number != 1 and not row.get("frames"):
         message = f"an export reads one picture, and this row has {number or 'none'}"
         raise RecipeError([place.refuse("R0591", message, "check the export with rows of one picture each")])
     return row  # type: ignore[no-any-return]
 
 
-def fitted(rows: Sequence[dict[str, Any]], data: Path, looks: Looks) -> Iterator[Image.Image]:
-    """The picture of each row of `data`, in RGB and of the export's size."""
-    for row in rows:
-        with Image.open(located(row["images"][0], data)) as opened:
-            yield fit(opened.convert("RGB"), looks)
+def fitted(rows: Sequence[dict[str, Any]], data: Path, looks: Looks) -> Iterator[Any]:
+    """The picture of each row of `data`, in RGB and of the export's size; of a clip, the list of its frames.
+
+    Errors: RecipeError R0591 for clips of another length, and where the export reads pictures.
+    """
+    for number, row in enumerate(rows, 1):
+        frames = row.get("frames")
+        if (len(frames) if frames else None) != looks.frames:
+            wanted = f"clips of {looks.frames} frames" if looks.frames else "single pictures"
+            message = (
+                f"an export reads {wanted}, and this row has {f'{len(frames)} frames' if frames else 'one picture'}"
+            )
+            raise RecipeError([Place(str(data), number).refuse("R0591", message, f"name rows of {wanted}")])
+        yield [_opened(path, data, looks) for path in frames] if frames else _opened(row["images"][0], data, looks)
+
+
+def _opened(path: str, data: Path, looks: Looks) -> Image.Image:
+    with Image.open(located(path, data)) as opened:
+        return fit(opened.convert("RGB"), looks)
 
 
 def located(path: str, data: Path) -> Path:
@@ -52,6 +67,8 @@ def located(path: str, data: Path) -> Path:
 def fit(picture: Image.Image, looks: Looks) -> Image.Image:
     """The picture in the size of an export."""
     height, width = looks.size
+    if looks.fit == "letterbox":
+        return boxes.letterboxed(picture, height)
     if looks.fit == "stretch":
         return _resized(picture, width, height, looks)
     scale = max(height / picture.height, width / picture.width)
@@ -65,12 +82,13 @@ def _resized(picture: Image.Image, width: int, height: int, looks: Looks) -> Ima
     return picture if picture.size == (width, height) else picture.resize((width, height), way)
 
 
-def tensors(pictures: Sequence[Image.Image], looks: Looks) -> Tensor:
-    """[B, 3, H, W] of pictures that have the export's size already."""
+def tensors(seen: Sequence[Any], looks: Looks) -> Tensor:
+    """[B, *shape] of rows as `fitted` gives them."""
+    pictures = [picture for row in seen for picture in row] if looks.frames else seen
     pixels = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures]) / np.float32(255)
     mean, std = (np.asarray(values, dtype=np.float32) for values in (looks.mean, looks.std))
     scaled = (pixels - mean) / std
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)).reshape(-1, *looks.shape)
 
 
 def labels(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> list[int] | None:

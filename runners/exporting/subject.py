@@ -1,16 +1,15 @@
-"""What is exported, whatever the family: a module with one picture tensor in and one tensor out, and its original."""
+"""What is exported, whatever the family: a module with one tensor of pictures in and one tensor out, and its original."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
-    from PIL.Image import Image
 
-Output = Literal["logits", "features"]
+Output = Literal["logits", "boxes", "pixels", "features"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +19,17 @@ class Looks:
     size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    fit: Literal["stretch", "crop"] = "stretch"
-    """`stretch` changes the sides' ratio; `crop` scales the shorter side and cuts the middle out."""
+    fit: Literal["stretch", "crop", "letterbox"] = "stretch"
+    """`stretch` changes the sides' ratio; `crop` scales the shorter side and cuts the middle out; `letterbox` scales
+    the longer side, and what is missing is gray."""
     resample: Literal["bicubic", "bilinear"] = "bicubic"
+    frames: int | None = None
+    """How many pictures one row has, of a model that reads clips."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row: (3, height, width), with the frames in front where it has some."""
+        return (*((self.frames,) if self.frames else ()), 3, *self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +38,10 @@ class Subject:
 
     family: str
     module: torch.nn.Module
-    """[B, 3, H, W] → [B, classes] logits, or [B, …] features."""
-    original: Callable[[Sequence[Image]], torch.Tensor]
-    """The same of pictures of `looks.size`, computed by the family's own code and preprocessing."""
+    """[B, *looks.shape] → [B, classes] logits, or [B, …] of another output."""
+    original: Callable[[Sequence[Any]], torch.Tensor]
+    """The same of rows as `pictures.fitted` gives them, computed by the family's own code and preprocessing."""
     looks: Looks
     output: Output
+    student: Mapping[str, Any] | None = None
+    """What a student says of itself: how its outputs become answers."""

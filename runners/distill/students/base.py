@@ -70,6 +70,18 @@ class Student(torch.nn.Module):  # type: ignore[misc]
     def decode(self, output: StudentOutput) -> list[Any]:
         """One prediction for each picture, in the form that the task's `metrics` takes."""
 
+    def result(self, output: StudentOutput) -> Tensor:
+        """The one tensor of a raw output in evaluation mode that answers are decoded of: what an export gives."""
+        result: Tensor = output.task
+        return result
+
+    def settle(self) -> None:
+        """Make ready to be traced: what a network works out of its first batch must not depend on the batch."""
+
+    def decoded(self, result: Tensor) -> list[Any]:
+        """The predictions of an export's output."""
+        return self.decode(StudentOutput(result, result))
+
     def logits(self, output: StudentOutput) -> Tensor:
         """The scores of classes [B, C], for families that learn from the teacher's."""
         scores: Tensor = output.task

@@ -32,6 +32,18 @@ PATIENCE = 60.0
 """Seconds for the suppression in one picture, far more than it takes: to stop by the clock would change results."""
 
 
+class Settled(tuple[int, ...]):
+    """A shape that equals every other."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
 class Yolo(Student):
     """One of the five networks. Raw output is the head's: boxes and scores at each anchor, and the maps below."""
 
@@ -66,6 +78,21 @@ class Yolo(Student):
         total, _ = self.criterion(raw, targets)
         loss: Tensor = total.sum() / raw["scores"].shape[0]
         return loss
+
+    def result(self, output: StudentOutput) -> Tensor:
+        """Boxes and scores at each anchor, [B, 4 + C, anchors]."""
+        result: Tensor = output.task[0]
+        return result
+
+    def settle(self) -> None:
+        """Keep the anchors of pictures of its size: the library works them out anew for each size of a batch."""
+        side, head = self.options.image_size, self.network.model[-1]
+        with torch.no_grad():
+            self.eval()(torch.zeros(1, 3, side, side))
+        head.shape = Settled()
+
+    def decoded(self, result: Tensor) -> list[Any]:
+        return self.decode(StudentOutput((result,), result))
 
     def decode(self, output: StudentOutput) -> list[dict[str, list[Any]]]:
         """For each picture its boxes, scores and classes, by falling score; corners in pixels of the student's picture."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
-from torch import Tensor
+
+if TYPE_CHECKING:  # loads torch
+    from torch import Tensor
 
 GRAY = (114, 114, 114)
 """What stands beside a picture that is no square, as in YOLOv5 and later."""

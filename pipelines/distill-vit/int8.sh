@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# distill-vit · int8 · quantize. Written by `recipe compile recipes/distill-vit.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/distill-vit/int8.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+export MAX_PIXELS=200704
+
+python -m runners.quantize \
+  --export outputs/distill-vit/exported/export \
+  --method int8-dynamic \
+  --check outputs/distill-vit/data/validation.jsonl \
+  --to "$RECIPE_OUT/result"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# distill-yolov8 · int8 · quantize. Written by `recipe compile recipes/distill-yolov8.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/distill-yolov8/int8.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+export MAX_PIXELS=451584
+
+python -m runners.quantize \
+  --export outputs/distill-yolov8/exported/export \
+  --method int8-static \
+  --calibration outputs/distill-yolov8/data/train.jsonl \
+  --samples 256 \
+  --check outputs/distill-yolov8/data/validation.jsonl \
+  --to "$RECIPE_OUT/result"

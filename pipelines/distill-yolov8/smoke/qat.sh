@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# distill-yolov8/smoke · qat · quantize. Written by `recipe compile recipes/distill-yolov8.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/distill-yolov8/smoke/qat.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=1
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+export CUDA_VISIBLE_DEVICES=''
+export ROOT_IMAGE_DIR=outputs/distill-yolov8/smoke/data
+
+python -m runners.quantize_aware \
+  --student outputs/distill-yolov8/smoke/small/student \
+  --data outputs/distill-yolov8/smoke/data/train.jsonl \
+  --epochs 3.0 \
+  --learning_rate 0.0001 \
+  --batch 8 \
+  --seed 42 \
+  --check outputs/distill-yolov8/smoke/data/validation.jsonl \
+  --to "$RECIPE_OUT/result"
