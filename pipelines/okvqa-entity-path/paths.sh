@@ -13,6 +13,7 @@ python -m runners.synthesize \
   --dtype bfloat16 \
   --attention sdpa \
   --max_pixels 1003520 \
+  --image_folder outputs/okvqa-entity-path/data \
   --predictions outputs/okvqa-entity-path/beams/predictions.jsonl \
   --data outputs/okvqa-entity-path/data/train.jsonl \
   --held_out outputs/okvqa-entity-path/data/validation.jsonl \

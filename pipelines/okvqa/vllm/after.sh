@@ -13,6 +13,7 @@ python -m runners.predict.vllm \
   --dtype bfloat16 \
   --attention sdpa \
   --max_pixels 1003520 \
+  --image_folder outputs/okvqa/vllm/data \
   --data outputs/okvqa/vllm/data/validation.jsonl \
   --classes outputs/okvqa/vllm/data/classes.json \
   --parse none \
