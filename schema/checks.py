@@ -218,9 +218,10 @@ def pictures_have_one_folder(context: Context) -> Iterator[Diagnostic]:
         drawn: dict[str, Span] = {}
         for use in stage.uses:
             source = recipe.stages.get(use.name)
-            if isinstance(source, Prepare) and "rows" in use.accepts:
-                if "images" in recipe.datasets[source.dataset].makes(source.task):
-                    drawn.setdefault(use.name, place(context, name, use))
+            if not isinstance(source, Prepare) or "rows" not in use.accepts:
+                continue
+            if "images" in recipe.datasets[source.dataset].makes(source.task):
+                drawn.setdefault(use.name, place(context, name, use))
         if len(drawn) > 1:
             message = f"`{name}` reads pictures that {' and '.join(f'`{other}`' for other in drawn)} draw"
             help = "take both splits from one stage, or use pictures that are files of the project"
