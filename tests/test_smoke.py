@@ -205,6 +205,15 @@ def test_tags_and_embeddings_are_learned(ran: tuple[Plan, Path, str]) -> None:
         assert metrics["found"]["recall_at_1"] >= 0.8 > metrics["found-before"]["recall_at_1"] + 0.2
 
 
+def test_a_score_after_training_is_above_the_one_before(ran: tuple[Plan, Path, str]) -> None:
+    """Where a recipe has both, of each family of models."""
+    plan, folder, _ = ran
+    scores = {s.name: folder / s.out / "metrics.json" for s in plan.stages if s.name in ("scores-before", "scores-after")}
+    if scores:
+        found = {name: json.loads(file.read_bytes())["vqa_accuracy"] for name, file in scores.items()}
+        assert found["scores-after"] > found["scores-before"] + 0.1
+
+
 LEARNED = {
     "classification": ("accuracy", 0.3),
     "detection": ("map50", 0.3),

@@ -23,6 +23,9 @@ FORMS = {"rows": of_rows, "folder": of_folder}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Pictures of several sizes, questions about them, and a tiny model."""
+    import torch
+
+    torch.set_num_threads(1)  # two would wait for each other on a busy machine
     place = tmp_path_factory.mktemp("cut")
     (place / "pictures").mkdir()
     lines = []
@@ -55,7 +58,8 @@ def results(folder):
 def killed(place, form, to, rows):
     """Start it, and kill it with all that it started as soon as so many rows are answered."""
     module = {"rows": "runners.predict", "folder": "runners.predict.folder"}[form]
-    run = subprocess.Popen((sys.executable, "-m", module, *words(place, form, to)), start_new_session=True)
+    command = (sys.executable, "-m", module, *words(place, form, to))
+    run = subprocess.Popen(command, start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     end = time.monotonic() + 120
     while not (to / NAME).exists() or (to / NAME).read_bytes().count(b"\n") <= rows:
         assert run.poll() is None and time.monotonic() < end
