@@ -15,7 +15,7 @@ from runners import compiled
 from runners.lineage import giver, outside, upstream
 from runners.runs import Run, all_runs
 from runners.verify import Verdict, verify
-from schema.datasets.hub import HubDataset
+from schema.datasets.hub import fetched
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json
 from schema.load import Instance, Loaded
@@ -165,10 +165,11 @@ def _datasets(instance: Instance, before: Mapping[str, Run]) -> list[str]:
 
 def _data(instance: Instance, name: str, pins: Lock | None, read: Mapping[str, Mapping[str, Any]]) -> Data:
     dataset = instance.recipe.datasets[name]
-    if isinstance(dataset, HubDataset):
+    kind = dataset.kind
+    if fetched(dataset):
         asset = pins.datasets.get(name_of(dataset.id, dataset.revision)) if pins else None
-        return Data(name, dataset.id, dataset.kind, _pinned(asset, read.get(dataset.folder)))
-    return Data(name, None, dataset.kind, _pinned(None, read.get(getattr(dataset, "path", ""))))
+        return Data(name, dataset.id, kind, _pinned(asset, read.get(dataset.folder)))
+    return Data(name, None, kind, _pinned(None, read.get(dataset.local or "")))
 
 
 def _results(root: Path, instance: Instance, run: Run, runs: Mapping[str, Run], pins: Lock | None) -> Iterator[Result]:

@@ -19,8 +19,10 @@ from typing import Any
 from runners import cli, relation_paths
 from runners.data.rows import IMAGE_TAG, Place
 from runners.predict import conversations
+from runners.predict.asking import answer_kept, work_option
 from runners.predict.conversations import Conversation
 from runners.predict.dataset import loaded, model_options
+from runners.predict.kept import Kept
 from runners.relation_paths import Judged, Written
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically, write_json
@@ -75,12 +77,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--held_out", type=Path, metavar="FILE", help="rows whose questions may not be among them")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="templates and limits, as JSON")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
+    work_option(parser)
     return parser.parse_args(argv)
 
 
 def _written(options: argparse.Namespace, config: Mapping[str, Any], asked: Sequence[Conversation]) -> list[str]:
     """What the model writes for each conversation."""
-    found = loaded(options).answer(asked, batch=config["batch"], max_new_tokens=config["max_new_tokens"])
+    how = {"max_new_tokens": config["max_new_tokens"]}
+    kept = Kept(options.work, asked, {**vars(options), **how})
+    found = answer_kept(loaded(options), asked, kept, batch=config["batch"], **how)
     return [candidates[0].answer for candidates in found]
 
 

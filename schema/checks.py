@@ -40,6 +40,7 @@ from schema.checks_vqa import (
 )
 from schema.context import At, Context, Rule
 from schema.datasets.base import LocalDataset
+from schema.datasets.okvqa import Okvqa
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
@@ -217,7 +218,9 @@ def pictures_have_one_folder(context: Context) -> Iterator[Diagnostic]:
         drawn: dict[str, Span] = {}
         for use in stage.uses:
             source = recipe.stages.get(use.name)
-            if isinstance(source, Prepare) and "rows" in use.accepts and recipe.datasets[source.dataset].draws:
+            if not isinstance(source, Prepare) or "rows" not in use.accepts:
+                continue
+            if "images" in recipe.datasets[source.dataset].makes(source.task):
                 drawn.setdefault(use.name, place(context, name, use))
         if len(drawn) > 1:
             message = f"`{name}` reads pictures that {' and '.join(f'`{other}`' for other in drawn)} draw"
@@ -266,13 +269,11 @@ def one_prompt(context: Context) -> Iterator[Diagnostic]:
 def paths_stay_inside(context: Context) -> Iterator[Diagnostic]:
     """R0311, R0312: a path is inside the project, or absolute and declared."""
     for name, dataset in context.recipe.datasets.items():
-        if isinstance(dataset, LocalDataset):
+        if isinstance(dataset, LocalDataset | Okvqa) and dataset.local is not None:
             declared = "add `external: true`"
-            yield from _path(dataset.path, dataset.external, declared, context.at("datasets", name, "path"))
-            for part in dataset.parts:
-                yield from _path(
-                    getattr(dataset, part), False, "put it below `path`", context.at("datasets", name, part)
-                )
+            yield from _path(dataset.local, dataset.external, declared, context.at("datasets", name, "path"))
+        for part in dataset.parts:
+            yield from _path(getattr(dataset, part), False, "put it below `path`", context.at("datasets", name, part))
         if dataset.prompt_file is not None:
             where = context.at("datasets", name, "prompt_file")
             yield from _path(dataset.prompt_file, False, "copy it into the project", where)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from schema.context import Context
 from schema.diagnostics import Diagnostic
 from schema.stages import Check, Predict
+from schema.stages.predict import OF_VLLM
 
 
 def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
@@ -15,6 +16,29 @@ def answers_are_possible(context: Context) -> Iterator[Diagnostic]:
         if isinstance(stage, Predict):
             for code, field, message, help in _impossible(stage, context.recipe.classifier(stage.model) is not None):
                 yield Diagnostic(code, message, help, (context.at("stages", name, field),))
+            yield from _on_vllm(context, name, stage)
+
+
+def _on_vllm(context: Context, name: str, stage: Predict) -> Iterator[Diagnostic]:
+    """R0362: what only vLLM has is asked of vLLM, which has as many GPUs as share a model and kernels of its own."""
+    recipe = context.recipe
+    if stage.engine.name != "vllm":
+        for field in OF_VLLM:
+            if getattr(stage, field) != Predict.model_fields[field].default:
+                message = f"`{field}` is for vLLM, and {stage.engine.name} answers here"
+                place = context.at("stages", name, field)
+                yield Diagnostic("R0362", message, "write `engine: vllm`, or remove it", (place,))
+        return
+    gpus = max(recipe.hardware.gpus, 1)
+    if stage.tensor_parallel is not None and stage.tensor_parallel > gpus:
+        message = f"{stage.tensor_parallel} GPUs are to share the model, and a machine has {recipe.hardware.gpus}"
+        place = context.at("stages", name, "tensor_parallel")
+        yield Diagnostic("R0362", message, f"write `tensor_parallel: {gpus}`", (place,))
+    spec = recipe.models.get(stage.model)
+    if spec is not None and spec.attention in ("eager", "sdpa"):
+        message = f"vLLM has no `{spec.attention}` attention; it takes a kernel of its own for `{name}`"
+        places = (context.at("models", stage.model, "attention"), context.at("stages", name, "engine"))
+        yield Diagnostic("R0362", message, "write `attention: auto` or `flash_attention_2`", places, "warning")
 
 
 def _impossible(stage: Predict, classifies: bool) -> Iterator[tuple[str, str, str, str]]:

@@ -12,8 +12,7 @@ from typing import Literal, get_args
 
 from schema import code
 from schema.components import digest
-from schema.datasets.base import LocalDataset
-from schema.datasets.hub import HubDataset
+from schema.datasets.hub import OnHub, fetched
 from schema.diagnostics import Diagnostic, Severity, Span
 from schema.load import Instance
 from schema.lock import Asset, Built, Local, Lock, Locked, name_of
@@ -68,11 +67,11 @@ def _named(instance: Instance) -> Iterator[Named]:
             place = at("models", name, "id")
             yield Named("models", name_of(spec.id, spec.revision), place, spec.hub, spec.id, spec.revision, name)
     for name, dataset in recipe.datasets.items():
-        if isinstance(dataset, HubDataset):
+        if fetched(dataset):
             place, full = at("datasets", name, "id"), name_of(dataset.id, dataset.revision)
             yield Named("datasets", full, place, dataset.hub, dataset.id, dataset.revision, name)
-        elif isinstance(dataset, LocalDataset):
-            yield Named("local", dataset.path, at("datasets", name, "path"), alias=name)
+        elif dataset.local is not None:
+            yield Named("local", dataset.local, at("datasets", name, "path"), alias=name)
         if dataset.prompt_file is not None:
             yield Named("local", dataset.prompt_file, at("datasets", name, "prompt_file"))
     for name, stage in recipe.stages.items():
@@ -108,7 +107,7 @@ def of_model(spec: ModelSpec, lock: Lock | None) -> Asset | Built | Local | None
     return lock.models.get(name_of(spec.id, spec.revision))
 
 
-def of_hub(dataset: HubDataset, lock: Lock | None) -> Asset | None:
+def of_hub(dataset: OnHub, lock: Lock | None) -> Asset | None:
     """What a lock says of a data set of a hub."""
     return lock.datasets.get(name_of(dataset.id, dataset.revision)) if lock else None
 
@@ -123,7 +122,7 @@ def model_folder(spec: ModelSpec, lock: Lock | None) -> str:
     return spec.folder if spec.path is not None else _folder(spec.folder, spec.id, of_model(spec, lock))
 
 
-def dataset_folder(dataset: HubDataset, lock: Lock | None) -> str:
+def dataset_folder(dataset: OnHub, lock: Lock | None) -> str:
     """Where a data set of a hub stands in the project."""
     return _folder(dataset.folder, dataset.id, of_hub(dataset, lock))
 

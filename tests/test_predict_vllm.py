@@ -58,7 +58,7 @@ def run(rows, *more):
     return vllm.main([str(word) for word in (*words, "--tensor_parallel_size", 2, *more)])
 
 
-def test_all_rows_are_asked_in_one_call_and_answers_keep_their_order(engine, rows):
+def test_rows_are_asked_in_one_call_and_answers_keep_their_order(engine, rows):
     assert run(rows, "--max_length", 1024, "--max_new_tokens", 8, "--max_pixels", 3136) == 0
     made = Engine.last.made
     assert made["limit_mm_per_prompt"] == {"image": 2, "video": 0}
@@ -71,6 +71,50 @@ def test_all_rows_are_asked_in_one_call_and_answers_keep_their_order(engine, row
     assert parts[0]["image_url"]["url"] == (rows.parent / "sub/b.png").resolve().as_uri()
     lines = [json.loads(line) for line in (rows.parent / "out/predictions.jsonl").read_text().splitlines()]
     assert [line["answer"] for line in lines] == ["0", "1"]
+
+
+def test_batch_limits_memory_and_kernel_reach_the_engine(engine, rows):
+    run(rows)
+    made = Engine.last.made
+    assert made["gpu_memory_utilization"] == 0.9
+    assert made.keys().isdisjoint({"max_num_seqs", "max_num_batched_tokens", "attention_backend"})  # vLLM's own
+    run(rows, "--gpu_memory_utilization", 0.5, "--max_num_seqs", 64, "--max_num_batched_tokens", 8192)
+    made = Engine.last.made
+    assert (made["gpu_memory_utilization"], made["max_num_seqs"], made["max_num_batched_tokens"]) == (0.5, 64, 8192)
+    run(rows, "--attention", "flash_attention_2")
+    assert Engine.last.made["attention_backend"] == "FLASH_ATTN"
+    with pytest.raises(SystemExit):
+        run(rows, "--attention", "sdpa")
+
+
+def test_each_value_is_of_the_type_that_the_recorded_option_has(engine, rows):
+    run(rows, "--max_num_seqs", 64, "--max_num_batched_tokens", 8192, "--max_length", 512)
+    types = {"int": int, "float": float, "str": (str, int), "json": dict, "choice": (str, int), "flag": bool}
+    for name, value in Engine.last.made.items():
+        option, _ = SERVER.find(name)
+        assert isinstance(value, types[option.type]), (name, option.type)
+        assert option.choices is None or value in option.choices
+
+
+def test_portions_are_kept_and_a_cut_run_goes_on(engine, rows, monkeypatch):
+    """The stand-in ends in its second call, as a kill would end vLLM."""
+    monkeypatch.setattr(vllm, "PORTION", 1)
+    whole = Engine.chat
+
+    def dies(self, messages, *how, **more):
+        if getattr(self, "asked", None):
+            raise KeyboardInterrupt
+        return whole(self, messages, *how, **more)
+
+    monkeypatch.setattr(Engine, "chat", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(rows)
+    assert not (rows.parent / "out/predictions.jsonl").exists()
+    monkeypatch.setattr(Engine, "chat", whole)
+    run(rows)
+    assert len(Engine.last.asked) == 1 and len(Engine.last.asked[0][0]["content"]) == 3  # the second row alone
+    assert len((rows.parent / "out/predictions.jsonl").read_text().splitlines()) == 2
+    assert not (rows.parent / "out/.answers.jsonl").exists()
 
 
 def test_pictures_may_lie_outside_the_project(engine, rows, tmp_path_factory, monkeypatch):

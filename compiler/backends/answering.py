@@ -37,14 +37,22 @@ def _transformers(plan: Plan, planned: StagePlan) -> Launch:
 
 
 def _vllm(plan: Plan, planned: StagePlan) -> Launch:
-    """`python -m runners.predict.vllm`: all rows in one call, which vLLM batches itself."""
+    """`python -m runners.predict.vllm`: many rows in one call, which vLLM batches itself."""
     stage = planned.stage
     assert isinstance(stage, Predict)
+    model = planned.model
+    assert model is not None
+    own = model.spec.attention.startswith("flash_attention")  # else vLLM takes what suits the GPU
     options: dict[str, Value | None] = {
         **loaded(plan, planned),
+        "attention": model.attention if own else None,
         **_rows(plan, planned),
         **_sampling(plan, stage),
-        "tensor_parallel_size": max(plan.instance.recipe.hardware.gpus, 1),
+        "tensor_parallel_size": stage.tensor_parallel or max(plan.instance.recipe.hardware.gpus, 1),
+        "gpu_memory_utilization": stage.gpu_memory,
+        "max_num_seqs": stage.max_concurrent,
+        "max_num_batched_tokens": stage.max_batched_tokens,
+        "work": OutputPath("answers.jsonl"),
         "to": OutputPath("result"),
     }
     command = Command(("python", "-m", "runners.predict.vllm"), without_nulls(options))

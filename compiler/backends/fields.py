@@ -79,7 +79,7 @@ def picture_folder(plan: Plan, planned: StagePlan) -> InputPath | None:
         if isinstance(source, Synthesize):  # its rows are about the pictures of its questions
             name = source.data.partition(".")[0]
             source = recipe.stages[name]
-        if isinstance(source, Prepare) and recipe.datasets[source.dataset].draws:
+        if isinstance(source, Prepare) and "images" in recipe.datasets[source.dataset].makes(source.task):
             return InputPath(given.role, f"{plan.outputs}/{name}")
     return None
 

@@ -8,7 +8,7 @@ from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, Ou
 from schema.checks_data import FOUND
 from schema.datasets import Dataset
 from schema.datasets.base import Columns
-from schema.datasets.hub import HubDataset
+from schema.datasets.hub import fetched
 from schema.datasets.okvqa import Okvqa
 from schema.datasets.shapes import Shapes
 from schema.stages import Classify, Distill, Evaluate, Predict, Prepare, Stage
@@ -28,7 +28,7 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     recipe = plan.instance.recipe
     dataset = recipe.datasets[planned.stage.dataset]
     described = dataset.model_dump(mode="json", exclude=_unsaid(dataset))
-    if isinstance(dataset, HubDataset):
+    if fetched(dataset):
         described["path"] = planned.input("dataset").path
     config: dict[str, Json] = {
         "dataset": {k: v for k, v in described.items() if k not in APART},
@@ -55,6 +55,8 @@ def prepare(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
 def _unsaid(dataset: Dataset) -> dict[str, Any]:
     """Younger fields that say nothing, which older configurations do not have."""
     silent: dict[str, Any] = {}
+    if isinstance(dataset, Okvqa):
+        silent = {"external": True} if fetched(dataset) else {"id": True, "revision": True}
     if isinstance(dataset, Shapes) and dataset.noise is None:
         silent["noise"] = True
     columns = getattr(dataset, "columns", None)

@@ -22,6 +22,7 @@ def synthesize(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ..
         "data": InputPath("data", planned.input("data").path),
         "held_out": held_out,
         "config": FilePath("synthesize", f"{plan.pipeline}/{planned.name}.synthesize.json"),
+        "work": OutputPath("paths.jsonl"),
         "to": OutputPath("result"),
     }
     config: dict[str, Json] = {name: getattr(stage, name) for name in TEMPLATES}

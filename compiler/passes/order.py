@@ -8,8 +8,7 @@ from graphlib import TopologicalSorter
 
 from compiler.plan import Input, Plan, StagePlan
 from schema.datasets import Dataset
-from schema.datasets.base import LocalDataset
-from schema.datasets.hub import HubDataset
+from schema.datasets.hub import fetched
 from schema.lock import Asset, Built, Local
 from schema.pins import content, dataset_folder, model_folder, of_hub, of_model
 from schema.recipe import Recipe
@@ -94,9 +93,9 @@ def _product(plan: Plan, stage: Stage, use: Use) -> Input:
 
 
 def _dataset(plan: Plan, dataset: Dataset, role: str) -> Input:
-    if isinstance(dataset, LocalDataset):
-        return _file(plan, role, dataset.path, "data")
-    if isinstance(dataset, HubDataset):
+    if dataset.local is not None:
+        return _file(plan, role, dataset.local, "data")
+    if fetched(dataset):
         pinned = {"data": dataset.id, "revision": dataset.revision}
         pin = of_hub(dataset, plan.lock)
         return Input(role, dataset_folder(dataset, plan.lock), pinned=pinned, lock=_content(pin))

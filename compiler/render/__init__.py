@@ -9,7 +9,7 @@ from pathlib import Path
 from compiler.plan import Json, Plan, StagePlan
 from compiler.render.dvc import pipeline_yaml
 from compiler.render.script import beside, script
-from schema.datasets.hub import HubDataset
+from schema.datasets.hub import OnHub, fetched
 from schema.lock import Asset, Built, Local, lock_of
 from schema.models import ModelSpec
 from schema.pins import dataset_folder, model_folder, of_hub, of_model
@@ -90,12 +90,12 @@ def _downloads(plan: Plan) -> list[Json]:
     datasets = [
         _download("dataset", dataset, dataset_folder(dataset, lock), of_hub(dataset, lock))
         for dataset in recipe.datasets.values()
-        if isinstance(dataset, HubDataset)
+        if fetched(dataset)
     ]
     return [*models, *datasets]
 
 
-def _download(kind: str, of: ModelSpec | HubDataset, folder: str, pin: Asset | Built | Local | None) -> Json:
+def _download(kind: str, of: ModelSpec | OnHub, folder: str, pin: Asset | Built | Local | None) -> Json:
     """One download; the lock has the files of a pinned one, under this digest."""
     pinned = {"sha256": pin.sha256} if isinstance(pin, Asset) else {}
     return {"kind": kind, "id": of.id, "hub": of.hub, "revision": of.revision, "to": folder, **pinned}

@@ -13,6 +13,7 @@ python -m runners.predict \
   --dtype bfloat16 \
   --attention sdpa \
   --max_pixels 1003520 \
+  --image_folder outputs/okvqa-entity-path/data \
   --data outputs/okvqa-entity-path/data/train.jsonl \
   --classes outputs/okvqa-entity-path/data/classes.json \
   --parse none \

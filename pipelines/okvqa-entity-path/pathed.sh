@@ -9,6 +9,7 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=1003520
+export ROOT_IMAGE_DIR=outputs/okvqa-entity-path/data
 export NPROC_PER_NODE=1
 export RECIPE_PLAN=pipelines/okvqa-entity-path/pathed.json
 

@@ -13,8 +13,10 @@ python -m runners.synthesize \
   --dtype bfloat16 \
   --attention sdpa \
   --max_pixels 1003520 \
+  --image_folder outputs/okvqa-entity-path/data \
   --predictions outputs/okvqa-entity-path/beams/predictions.jsonl \
   --data outputs/okvqa-entity-path/data/train.jsonl \
   --held_out outputs/okvqa-entity-path/data/validation.jsonl \
   --config pipelines/okvqa-entity-path/paths.synthesize.json \
+  --work "$RECIPE_OUT/paths.jsonl" \
   --to "$RECIPE_OUT/result"

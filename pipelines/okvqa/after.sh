@@ -13,6 +13,7 @@ python -m runners.predict \
   --dtype bfloat16 \
   --attention sdpa \
   --max_pixels 1003520 \
+  --image_folder outputs/okvqa/data \
   --data outputs/okvqa/data/validation.jsonl \
   --classes outputs/okvqa/data/classes.json \
   --parse none \

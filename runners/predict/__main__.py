@@ -6,7 +6,8 @@ a picture:     python -m runners.predict --model DIR --image cat.jpg --question 
 several best:  … --beams 4 --returned 4 --length_penalty 1.0
 
 A chat is a list of {"role", "content"}; contents are text, or parts like {"type": "image", "path": "cat.jpg"}. `--image` and
-`--video` may be given several times, or not at all. Answers go to standard output, with `--format json` as JSON.
+`--video` may be given several times, or not at all. Answers go to standard output, with `--format json` as JSON. A data
+set's answers are kept as they come: the same command again goes on where it was cut.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runners import cli
-from runners.predict.asking import answer_rows, generation_options, how
+from runners.predict.asking import answer_rows, generation_options, how, work_option, working
 from runners.predict.conversations import Conversation, ask
 from runners.predict.dataset import classes_of, loaded, model_options, read, row_options, told_parser, write
 from runners.predict.predictor import Candidate
@@ -35,9 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show(predictor.answer([_asked(options)], **how(options))[0], options)
         return 0
     rows = read(options.data)
-    found = answer_rows(predictor, rows, options)
     options.to.mkdir(parents=True, exist_ok=True)
-    write(options.to / "predictions.jsonl", rows, found, classes_of(options), options.parse, options.returned > 1)
+    with working(options):
+        found = answer_rows(predictor, rows, options)
+        write(options.to / "predictions.jsonl", rows, found, classes_of(options), options.parse, options.returned > 1)
     return 0
 
 
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--video", type=Path, action="append", default=[], metavar="FILE")
     row_options(parser)
     generation_options(parser)
-    parser.add_argument("--work", type=Path, metavar="FILE", help="keeps answers, so that a run that is cut can go on")
+    work_option(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 

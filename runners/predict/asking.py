@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from runners.predict import conversations
+from runners.predict.conversations import Conversation
+from runners.predict.kept import NAME, Kept
 from runners.predict.predictor import Candidate, Predictor
+from schema.files import remove
 
 HOW = (
     *("beams", "returned", "length_penalty", "max_new_tokens", "max_length"),
@@ -34,42 +37,49 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in HOW}
 
 
+def work_option(parser: argparse.ArgumentParser) -> None:
+    """The option that says where answers are kept."""
+    help = "keeps answers, so that a run that is cut can go on; removed at the end unless it is named here"
+    parser.add_argument("--work", type=Path, metavar="FILE", help=help)
+
+
+@contextmanager
+def working(options: argparse.Namespace) -> Iterator[None]:
+    """Keep answers beside the result where `--work` says nothing; that file is gone when all went well."""
+    named = options.work is not None
+    options.work = options.work or options.to / NAME
+    yield
+    if not named:
+        remove(options.work)
+
+
 def answer_rows(predictor: Predictor, rows: Sequence[Any], options: argparse.Namespace) -> list[list[Candidate]]:
     """The candidates of each row. Those that an earlier run left in the work file are not asked for again."""
-    known = _known(options.work) if options.work else {}
-    open_rows = [number for number in range(len(rows)) if number not in known]
-    asked = [conversations.conversation(rows[number], options.image_folder) for number in open_rows]
-    news = _News(len(rows), len(known))
+    asked = [conversations.conversation(row, options.image_folder) for row in rows]
+    return answer_kept(predictor, asked, Kept(options.work, asked, vars(options)), **how(options))
+
+
+def answer_kept(predictor: Predictor, asked: Sequence[Conversation], kept: Kept, **how: Any) -> list[list[Candidate]]:
+    """The candidates of each conversation: those that are kept, and the others as they come."""
+    open_rows = [number for number in range(len(asked)) if number not in kept.found]
+    news = News(len(asked), len(kept.found))
 
     def keep(place: int, candidates: list[Candidate]) -> None:
-        known[open_rows[place]] = candidates
-        if options.work:
-            line = [open_rows[place], [[c.answer, c.score] for c in candidates]]
-            with options.work.open("a") as work:
-                work.write(json.dumps(line) + "\n")
-        news.tell(len(known))
+        kept.add(open_rows[place], candidates)
+        news.tell(len(kept.found))
 
-    predictor.answer(asked, answered=keep, **how(options))
-    return [known[number] for number in range(len(rows))]
+    predictor.answer([asked[number] for number in open_rows], answered=keep, **how)
+    return [kept.found[number] for number in range(len(asked))]
 
 
-def _known(work: Path) -> dict[int, list[Candidate]]:
-    """What an earlier run answered; a last line that was cut is passed over, and ended so that others can follow."""
-    if not work.exists():
-        return {}
-    *lines, rest = work.read_bytes().split(b"\n")
-    if rest:
-        work.write_bytes(b"".join(line + b"\n" for line in lines))
-    found = map(json.loads, lines)
-    return {number: [Candidate(answer, score) for answer, score in candidates] for number, candidates in found}
-
-
-class _News:
+class News:
     """A line now and then: how many rows are answered, and how long the others will take."""
 
     def __init__(self, total: int, before: int) -> None:
         self.total, self.before = total, before
         self.begun = self.said = time.monotonic()
+        if before:
+            print(f"{before} of {total} rows were answered before", file=sys.stderr, flush=True)
 
     def tell(self, done: int) -> None:
         now = time.monotonic()

@@ -4,7 +4,8 @@ python -m runners.predict.folder holiday/ --model outputs/animals-lora/train \\
     --prompt "What animal is in the picture?" --to outputs/holiday
 
 Written are predictions.jsonl, as for a data set but without labels, and contact-sheet.html, which needs no other file. A
-picture that cannot be read is named and left out.
+picture that cannot be read is named and left out. Answers are kept as they come: the same command again goes on where it
+was cut, also when there are more pictures by then.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from runners import cli
 from runners.data.rows import IMAGE_TAG
-from runners.predict.asking import answer_rows, generation_options
+from runners.predict.asking import answer_rows, generation_options, work_option, working
 from runners.predict.dataset import classes_of, loaded, model_options, row_options, told_parser, write
 from runners.predict.predictor import Candidate
 from runners.predict.sheet import Card, page, thumbnail
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.to is None:
         parser.error("the following arguments are required: --to")
-    options.image_folder, options.work = options.folder, None
+    options.image_folder = options.folder
     shown, bad = readable(options.folder)
     for name, why in bad:
         print(f"{name} is left out: {why}", file=sys.stderr)
@@ -43,12 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = f"none of its {len(bad)} pictures can be read" if bad else f"it has no {', '.join(sorted(SUFFIXES))}"
         raise RecipeError([Diagnostic("R0637", f"{options.folder} has no pictures: {what}", "name another folder")])
     rows = [_row(options.prompt, options.system, name) for name in shown]
-    found = answer_rows(loaded(options), rows, options)
     options.to.mkdir(parents=True, exist_ok=True)
     classes = classes_of(options)
-    lines = write(options.to / "predictions.jsonl", rows, found, classes, options.parse, options.returned > 1)
-    cards = [_card(*parts) for parts in zip(shown.items(), lines, found, strict=True)]
-    write_atomically(options.to / PAGE, page(options.prompt, cards, bad).encode(), durable=False)
+    with working(options):
+        found = answer_rows(loaded(options), rows, options)
+        lines = write(options.to / "predictions.jsonl", rows, found, classes, options.parse, options.returned > 1)
+        cards = [_card(*parts) for parts in zip(shown.items(), lines, found, strict=True)]
+        write_atomically(options.to / PAGE, page(options.prompt, cards, bad).encode(), durable=False)
     print(f"{len(shown)} pictures answered, {len(bad)} left out: {options.to / PAGE}")
     return 0
 
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     model_options(parser)
     row_options(parser)
     generation_options(parser)
+    work_option(parser)
     return parser
 
 

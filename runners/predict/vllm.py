@@ -1,8 +1,9 @@
-"""Ask a model through vLLM, all rows at once: vLLM batches them itself, as memory allows.
+"""Ask a model through vLLM, thousands of rows at once: vLLM batches them itself, as memory allows.
 
-python -m runners.predict.vllm --model DIR --data validation.jsonl --to DIR --tensor_parallel_size 2
+python -m runners.predict.vllm --model DIR --data validation.jsonl --to DIR --tensor_parallel_size 2 --max_num_seqs 128
 
-vLLM is no part of the default toolchain, and needs a GPU: https://docs.vllm.ai/en/stable/api/vllm/
+Each portion of answers is kept as it comes: the same command again goes on where it was cut. vLLM is no part of the default
+toolchain, and needs a GPU: https://docs.vllm.ai/en/stable/api/vllm/
 """
 
 from __future__ import annotations
@@ -15,14 +16,24 @@ from typing import Any
 
 from runners import cli
 from runners.predict import conversations
+from runners.predict.asking import work_option, working
 from runners.predict.conversations import Conversation
 from runners.predict.dataset import classes_of, model_options, read, row_options, write
+from runners.predict.kept import Kept
 from runners.predict.predictor import DIGITS, Candidate
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import read_json
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM makes room for: the smallest that holds an adapter is taken. https://docs.vllm.ai/en/stable/api/vllm/config/lora/"""
+
+
+LIMITS = ("max_num_seqs", "max_num_batched_tokens")
+"""Left to vLLM where nobody says them."""
+ATTENTION = {"flash_attention_2": "FLASH_ATTN", "flash_attention_3": "FLASH_ATTN"}
+"""A kernel → vLLM's name for it; which version it runs depends on the GPU: https://docs.vllm.ai/en/stable/api/vllm/"""
+PORTION = 1024
+"""Rows of one call: enough to keep a GPU busy, and what is lost at most when a run is cut."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,19 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     model_options(parser)
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="prepared rows, one a line")
     row_options(parser)
-    parser.add_argument("--tensor_parallel_size", type=int, default=1, metavar="GPUS")
+    _engine_arguments(parser)
+    work_option(parser)
     options = parser.parse_args(argv)
+    if options.attention not in (None, *ATTENTION):
+        parser.error(f"vLLM has no {options.attention}: --attention is one of {', '.join(ATTENTION)}, or vLLM chooses")
     rows = read(options.data)
     asked = [conversations.conversation(row, options.image_folder) for row in rows]
-    found = answer(options, asked)
-    classes = classes_of(options)
     options.to.mkdir(parents=True, exist_ok=True)
-    write(options.to / "predictions.jsonl", rows, found, classes, options.parse, False)
+    with working(options):
+        found = answer(options, asked)
+        write(options.to / "predictions.jsonl", rows, found, classes_of(options), options.parse, False)
     return 0
 
 
+def _engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of vLLM's engine, under its names."""
+    parser.add_argument("--tensor_parallel_size", type=int, default=1, metavar="GPUS", help="that share the model")
+    parser.add_argument("--gpu_memory_utilization", type=float, default=0.9, metavar="SHARE")
+    parser.add_argument("--max_num_seqs", type=int, metavar="N", help="rows answered at once at most")
+    parser.add_argument("--max_num_batched_tokens", type=int, metavar="N", help="tokens of a step at most")
+
+
 def answer(options: argparse.Namespace, asked: Sequence[Conversation]) -> list[list[Candidate]]:
-    """One candidate for each conversation, in their order."""
+    """One candidate for each conversation, in their order; those that an earlier run kept are not asked for again."""
     try:
         from vllm import LLM, SamplingParams
         from vllm.lora.request import LoRARequest
@@ -60,10 +82,16 @@ def answer(options: argparse.Namespace, asked: Sequence[Conversation]) -> list[l
         logprobs=0,  # of the chosen token, for the score
     )
     adapter = LoRARequest("adapter", 1, str(options.adapter.resolve())) if options.adapter else None
-    outputs = LLM(**engine_options(options, asked)).chat(
-        [messages(one) for one in asked], chosen, lora_request=adapter, use_tqdm=True
-    )
-    return [[_candidate(output.outputs[0])] for output in outputs]
+    kept = Kept(options.work, asked, vars(options))
+    waiting = [number for number in range(len(asked)) if number not in kept.found]
+    engine = LLM(**engine_options(options, asked)) if waiting else None
+    for portion in (waiting[start : start + PORTION] for start in range(0, len(waiting), PORTION)):
+        assert engine is not None
+        told = [messages(asked[number]) for number in portion]
+        outputs = engine.chat(told, chosen, lora_request=adapter, use_tqdm=True)
+        for number, output in zip(portion, outputs, strict=True):
+            kept.add(number, [_candidate(output.outputs[0])])
+    return [kept.found[number] for number in range(len(asked))]
 
 
 def engine_options(options: argparse.Namespace, asked: Sequence[Conversation]) -> dict[str, Any]:
@@ -80,6 +108,9 @@ def engine_options(options: argparse.Namespace, asked: Sequence[Conversation]) -
         "dtype": options.dtype,
         "seed": options.seed,
         "tensor_parallel_size": options.tensor_parallel_size,
+        "gpu_memory_utilization": options.gpu_memory_utilization,
+        **{name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None},
+        **({"attention_backend": ATTENTION[options.attention]} if options.attention else {}),
         "generation_config": "vllm",  # else what the model's folder recommends is mixed in
         "limit_mm_per_prompt": counts,
         **({"allowed_local_media_path": os.path.commonpath(media)} if media else {}),

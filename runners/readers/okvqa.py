@@ -5,28 +5,27 @@
  "annotations": [{"image_id": 51606, "question_id": 516065, "question_type": "four", "answer_type": "other",
                   "answers": [{"answer_id": 1, "raw_answer": "pony tail", "answer": "pony tail", …}, … ten in all]}, …]}
 
-Files are found by their names, at any depth: archives are unpacked in different ways. What stands for a question in
+Files are found by their names (`runners.readers.okvqa_files`). What stands for a question in
 messages is its number in the list, counting from 1.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from runners.data.rows import Picture, Place, Read, Row, Source
+from runners.readers import okvqa_files
+from runners.readers.okvqa_files import Files, Pictures
 from schema.diagnostics import Diagnostic, RecipeError
 
 SPLITS: Mapping[str, str] = {"train": "train2014", "validation": "val2014"}
 """Split → the part of COCO that it is about, which is part of all names."""
 ANNOTATORS = 10
 QUESTION = "{question}"
-PICTURES = ".jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class Part:
     annotations: tuple[str, list[Any]]
     types: Mapping[str, Any]
     """Code of a type of question → its name."""
-    pictures: Mapping[str, Path]
+    pictures: set[str]
+    """The names of the pictures that its questions are about."""
 
 
 def read(source: Source) -> Read:
@@ -47,7 +47,7 @@ def read(source: Source) -> Read:
     if source.prompt is not None and QUESTION not in source.prompt:
         message = f"the prompt leaves out the question: there is no `{QUESTION}` in it"
         raise RecipeError([Diagnostic("R0368", message, f"write `{QUESTION}` where the question of a row belongs")])
-    there = _found(source.located("folder"))
+    there = okvqa_files.files(source)
     parts: list[Part] = []
     wrong: list[Diagnostic] = []
     for split, coco in SPLITS.items():
@@ -58,59 +58,38 @@ def read(source: Source) -> Read:
     wrong += [problem for part in parts for problem in _counts(part, source.dataset.get("counts"))]
     if wrong:
         raise RecipeError(wrong)
-    found = [one for part in parts for one in _rows(part, source)]
+    pictures = there.pictures({name for part in parts for name in part.pictures})
+    found = [one for part in parts for one in _rows(part, source, pictures)]
     rows = tuple(one for one in found if isinstance(one, Row))
     return Read(rows, tuple(one for one in found if isinstance(one, Diagnostic)))
 
 
-def _found(folder: Path) -> dict[str, list[Path]]:
-    """Name of a file below a folder → where it lies."""
-    found: dict[str, list[Path]] = {}
-    for base, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            found.setdefault(name, []).append(Path(base, name))
-    return found
-
-
-def _part(source: Source, there: Mapping[str, list[Path]], split: str, coco: str) -> Part:
-    questions = _entries(source, there, f"OpenEnded_mscoco_{coco}_questions.json", "questions")
-    annotations = _entries(source, there, f"mscoco_{coco}_annotations.json", "annotations")
+def _part(source: Source, there: Files, split: str, coco: str) -> Part:
+    questions = _entries(there, okvqa_files.QUESTIONS.format(coco), "questions")
+    annotations = _entries(there, okvqa_files.ANNOTATIONS.format(coco), "annotations")
     types = annotations[1].get("question_types")
-    prefix = f"COCO_{coco}_"
-    pictures = {name: places[0] for name, places in there.items() if name.startswith(prefix)}
+    asked = {entry.get("image_id") for entry in questions[1]["questions"] if isinstance(entry, dict)}
     return Part(
         split,
         coco,
         (questions[0], questions[1]["questions"]),
         (annotations[0], annotations[1]["annotations"]),
         types if isinstance(types, dict) else {},
-        pictures,
+        {okvqa_files.picture(coco, image) for image in asked if isinstance(image, int)},
     )
 
 
-def _entries(source: Source, there: Mapping[str, list[Path]], name: str, key: str) -> tuple[str, dict[str, Any]]:
+def _entries(there: Files, name: str, key: str) -> tuple[str, dict[str, Any]]:
     """A file by its name, and what it holds. Errors: RecipeError R0640 when it is not one file with a list `key`."""
-    places = sorted(there.get(name, []))
-    if len(places) != 1:
-        raise RecipeError([_not_one(source, name, places, there)])
-    shown = Path(os.path.relpath(places[0], source.root)).as_posix()
+    shown, content = there.document(name)
     try:
-        value = json.loads(places[0].read_bytes())
+        value = json.loads(content)
     except ValueError as error:
         problem = Place(shown).refuse("R0640", f"the file is no JSON: {error}", "download it again")
         raise RecipeError([problem]) from error
     if not isinstance(value, dict) or not isinstance(value.get(key), list):
         raise RecipeError([Place(shown).refuse("R0640", f"the file has no list `{key}`", "take the official file")])
     return shown, value
-
-
-def _not_one(source: Source, name: str, places: Sequence[Path], there: Mapping[str, Any]) -> Diagnostic:
-    if places:
-        listed = ", ".join(path.relative_to(source.root / source.path).as_posix() for path in places)
-        return Place(source.path).refuse("R0640", f"`{name}` lies there twice: {listed}", "keep one of them")
-    packed = next((other for other in sorted(there) if other.endswith((".zip", ".tar", ".tar.gz", ".tgz"))), None)
-    help = f"unpack `{packed}`" if packed else "put the official files there, at any depth"
-    return Place(source.path).refuse("R0640", f"there is no `{name}` below `{source.path}`", help)
 
 
 def _counts(part: Part, expected: Mapping[str, int] | None) -> Iterator[Diagnostic]:
@@ -123,7 +102,7 @@ def _counts(part: Part, expected: Mapping[str, int] | None) -> Iterator[Diagnost
             yield Place(file).refuse("R0641", message, help)
 
 
-def _rows(part: Part, source: Source) -> Iterator[Row | Diagnostic]:
+def _rows(part: Part, source: Source, pictures: Pictures) -> Iterator[Row | Diagnostic]:
     """A row or what is wrong, for each question; and for each annotation that belongs to none."""
     file, entries = part.annotations
     annotated: dict[Any, tuple[int, Mapping[str, Any]]] = {}
@@ -137,7 +116,7 @@ def _rows(part: Part, source: Source) -> Iterator[Row | Diagnostic]:
         annotated[entry["question_id"]] = (number, entry)
     asked: dict[Any, int] = {}
     for number, entry in enumerate(part.questions[1], 1):
-        yield _row(part, source, number, entry, asked, annotated)
+        yield _row(part, source, pictures, number, entry, asked, annotated)
     for id, (number, _) in annotated.items():
         if id not in asked:
             message = f"the annotation has the question_id {id}, which no question has"
@@ -164,6 +143,7 @@ def _twice(place: Place, id: Any, first: int) -> Diagnostic:
 def _row(
     part: Part,
     source: Source,
+    pictures: Pictures,
     number: int,
     entry: Any,
     asked: dict[Any, int],
@@ -182,7 +162,7 @@ def _row(
     answers = _answers(annotation, source.dataset.get("answers", "answer"), Place(part.annotations[0], where))
     if isinstance(answers, Diagnostic):
         return answers
-    picture = _picture(part, source, entry["image_id"], annotation["image_id"], place)
+    picture = _picture(part, pictures, entry["image_id"], annotation["image_id"], place)
     if isinstance(picture, Diagnostic):
         return picture
     return Row(
@@ -220,17 +200,14 @@ def _commonest(answers: Sequence[str]) -> str:
     return Counter(answers).most_common(1)[0][0]
 
 
-def _picture(part: Part, source: Source, image: int, annotated: Any, place: Place) -> Picture | Diagnostic:
+def _picture(part: Part, pictures: Pictures, image: int, annotated: Any, place: Place) -> Picture | Diagnostic:
     if annotated != image:
         message = f"the question is about image {image}, and its annotation about image {annotated}"
         return place.refuse("R0643", message, f"take both official files, or {_SKIP}")
-    name = f"COCO_{part.coco}_{image:012d}{PICTURES}"
-    file = part.pictures.get(name)
-    if file is None:
-        help = f"put COCO's {part.coco} pictures there, at any depth, or {_SKIP}"
-        return place.refuse("R0642", f"there is no picture `{name}` below `{source.path}`", help)
-    found = source.picture(os.path.relpath(file, source.root), source.root)
-    return place.refuse("R0642", found, "put the pictures into the project") if isinstance(found, str) else found
+    found = pictures(okvqa_files.picture(part.coco, image))
+    if isinstance(found, Picture):
+        return found
+    return place.refuse("R0642", found, f"put COCO's {part.coco} pictures there, at any depth, or {_SKIP}")
 
 
 def _types(part: Part, annotation: Mapping[str, Any]) -> dict[str, str]:

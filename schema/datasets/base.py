@@ -40,6 +40,8 @@ class DatasetBase(Model):
     """The system message for rows that bring none of their own."""
     split: Split = default(Split)
     """What is held out of training."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Its fields that are paths below `path`."""
     draws: ClassVar[bool] = False
     """Whether preparation draws the pictures, instead of pointing at files of the project."""
     tasks: ClassVar[tuple[Task, ...]] = OF_TEXT
@@ -52,6 +54,11 @@ class DatasetBase(Model):
         """The splits that have rows."""
         return self.split.names
 
+    @property
+    def local(self) -> str | None:
+        """The file or folder of the project that it lies in, if it lies in one."""
+        return None
+
     def makes(self, task: Task) -> tuple[str, ...]:
         """The folders of pictures that preparation makes."""
         return ("images",) if self.draws else ()
@@ -62,10 +69,12 @@ class LocalDataset(DatasetBase):
 
     path: str = Field(min_length=1)
     """A file or folder, relative to the project's root."""
-    parts: ClassVar[tuple[str, ...]] = ()
-    """Its fields that are paths below `path`."""
     external: bool = False
     """The path is absolute and the same on every machine that runs this recipe."""
+
+    @property
+    def local(self) -> str:
+        return self.path
 
 
 class Columns(Model):

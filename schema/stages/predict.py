@@ -14,6 +14,9 @@ from schema.training import by_name
 EngineName = Literal["ms-swift", "transformers", "vllm"]
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
 class AnswerEngine(Model):
     """Which engine answers, and options of it that the language has no field for."""
 
@@ -26,9 +29,13 @@ Engine = Annotated[AnswerEngine, Field(strict=False), by_name(AnswerEngine, get_
 """`engine: vllm` is short for `engine: {name: vllm}`."""
 
 
-def _younger(value: float) -> Any:
+def _younger(value: float | None) -> Any:
     """A field that older recipes do not have: where it says nothing new it is no part of what they ask for."""
     return Field(value, exclude_if=lambda said: said == value)
+
+
+OF_VLLM = ("gpu_memory", "tensor_parallel", "max_concurrent", "max_batched_tokens")
+"""Fields that say something to vLLM alone."""
 
 
 class Predict(Stage):
@@ -40,7 +47,7 @@ class Predict(Stage):
     data: Reference
     """`STAGE.SPLIT` of a `prepare` stage."""
     batch: Positive = 1
-    """Rows answered at once by one process."""
+    """Rows answered at once by one process; vLLM batches by itself."""
     max_new_tokens: Positive = 64
     """Tokens of an answer at most."""
     temperature: float = Field(0.0, ge=0)
@@ -57,6 +64,14 @@ class Predict(Stage):
     parse: Literal["label", "exact", "none"] = "label"
     """Look for one class name in the answer, take the answer as it is, or parse nothing."""
     engine: Engine = default(AnswerEngine)
+    gpu_memory: Share = _younger(0.9)
+    """The share of a GPU's memory that vLLM takes."""
+    tensor_parallel: Positive | None = _younger(None)
+    """GPUs that share a model, for vLLM; those of a machine when absent. They have to divide the model's attention heads."""
+    max_concurrent: Positive | None = _younger(None)
+    """Rows that vLLM answers at once at most; when absent vLLM says."""
+    max_batched_tokens: Positive | None = _younger(None)
+    """Tokens of one step of vLLM at most; when absent vLLM says."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

@@ -181,19 +181,6 @@ def test_a_picture_a_chat_and_a_data_set_get_the_same_answer(shell, place):
     assert json.loads(line)["answer"] == picture.stdout.strip()
 
 
-def test_a_run_that_was_cut_asks_only_what_is_open(shell, place):
-    rows = place / "many.jsonl"
-    row = {"messages": [{"role": "user", "content": "Who?"}], "label": None}
-    rows.write_text(json.dumps(row) + "\n" + json.dumps(row) + "\n")
-    work = place / "work.jsonl"
-    work.write_text('[0, [["kept", -1.0]]]\n[1, [["cu')
-    done = shell("--data", rows, "--to", place / "cut", "--work", work, "--max_new_tokens", 2)
-    assert done.returncode == 0, done.stderr
-    first, _ = map(json.loads, (place / "cut/predictions.jsonl").read_text().splitlines())
-    assert first["answer"] == "kept"
-    assert [json.loads(line)[0] for line in work.read_text().splitlines()] == [0, 1]
-
-
 def test_what_is_not_there_is_named(shell):
     done = shell("--image", "no.png", "--question", "What?")
     assert done.returncode == 1

@@ -33,15 +33,15 @@ export RECIPE_PLAN=pipelines/okvqa/gemma-smoke/train.json
   --max_length 2048 \
   --packing false \
   --optim adamw_torch_fused \
-  --lr_scheduler_type cosine \
+  --lr_scheduler_type constant \
   --weight_decay 0.01 \
   --adam_beta1 0.9 \
   --adam_beta2 0.95 \
   --adam_epsilon 1e-08 \
   --max_grad_norm 1.0 \
-  --num_train_epochs 1.0 \
-  --max_steps 4 \
-  --per_device_train_batch_size 6 \
+  --num_train_epochs 1000.0 \
+  --max_steps 60 \
+  --per_device_train_batch_size 18 \
   --per_device_eval_batch_size 1 \
   --gradient_checkpointing false \
   --vit_gradient_checkpointing false \
@@ -50,8 +50,8 @@ export RECIPE_PLAN=pipelines/okvqa/gemma-smoke/train.json
   --freeze_aligner true \
   --freeze_llm false \
   --truncation_strategy delete \
-  --learning_rate 0.001 \
-  --warmup_ratio 0.03 \
+  --learning_rate 0.01 \
+  --warmup_ratio 0.0 \
   --gradient_accumulation_steps 1 \
   --save_strategy steps \
   --save_steps 1000000000 \

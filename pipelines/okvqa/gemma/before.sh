@@ -12,6 +12,7 @@ python -m runners.predict \
   --model .recipe/models/LLM-Research--gemma-3-12b-it \
   --dtype bfloat16 \
   --attention sdpa \
+  --image_folder outputs/okvqa/gemma/data \
   --data outputs/okvqa/gemma/data/validation.jsonl \
   --classes outputs/okvqa/gemma/data/classes.json \
   --parse none \

@@ -8,6 +8,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
+export ROOT_IMAGE_DIR=outputs/okvqa/gemma/data
 export NPROC_PER_NODE=1
 export RECIPE_PLAN=pipelines/okvqa/gemma/train.json
 

@@ -20,7 +20,7 @@ python -m runners.predict \
   --beams 3 \
   --returned 3 \
   --length_penalty 1.0 \
-  --max_new_tokens 4 \
+  --max_new_tokens 8 \
   --max_length 2048 \
   --temperature 0.0 \
   --top_p 1.0 \

@@ -12,6 +12,7 @@ python -m runners.predict \
   --model outputs/okvqa/llama/merged/model \
   --dtype bfloat16 \
   --attention sdpa \
+  --image_folder outputs/okvqa/llama/data \
   --data outputs/okvqa/llama/data/validation.jsonl \
   --classes outputs/okvqa/llama/data/classes.json \
   --parse none \

@@ -11,8 +11,8 @@ export TOKENIZERS_PARALLELISM=false
 python -m runners.predict.vllm \
   --model outputs/okvqa/vllm/merged/model \
   --dtype bfloat16 \
-  --attention sdpa \
   --max_pixels 1003520 \
+  --image_folder outputs/okvqa/vllm/data \
   --data outputs/okvqa/vllm/data/validation.jsonl \
   --classes outputs/okvqa/vllm/data/classes.json \
   --parse none \
@@ -22,4 +22,6 @@ python -m runners.predict.vllm \
   --top_p 1.0 \
   --seed 42 \
   --tensor_parallel_size 1 \
+  --gpu_memory_utilization 0.9 \
+  --work "$RECIPE_OUT/answers.jsonl" \
   --to "$RECIPE_OUT/result"

@@ -11,7 +11,6 @@ export TOKENIZERS_PARALLELISM=false
 python -m runners.predict.vllm \
   --model .recipe/models/Qwen--Qwen2.5-VL-7B-Instruct \
   --dtype bfloat16 \
-  --attention sdpa \
   --max_pixels 1003520 \
   --min_pixels 3136 \
   --data outputs/answers/data/validation.jsonl \
@@ -22,5 +21,9 @@ python -m runners.predict.vllm \
   --temperature 0.2 \
   --top_p 0.9 \
   --seed 42 \
-  --tensor_parallel_size 2 \
+  --tensor_parallel_size 1 \
+  --gpu_memory_utilization 0.8 \
+  --max_num_seqs 64 \
+  --max_num_batched_tokens 8192 \
+  --work "$RECIPE_OUT/answers.jsonl" \
   --to "$RECIPE_OUT/result"
