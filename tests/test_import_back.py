@@ -121,3 +121,41 @@ def normalised(command):
         value = command.options[name]
         options[name] = [getattr(item, "suffix", "") for item in (value if isinstance(value, tuple) else (value,))]
     return options
+
+
+@pytest.mark.parametrize("recipe", ["animals-lora", "qwen2-vl-grpo"])
+def test_a_compiled_script_itself_is_imported(recipe, tmp_path):
+    """The file that a stage runs, with its condition for runs that were cut: only what is the run's own is left."""
+    recipes = project(tmp_path)
+    shutil.copy(HERE.parent / f"recipes/{recipe}.yaml", recipes)
+    found = {plan.instance.variant: plan for plan in plans(recipes / f"{recipe}.yaml").values()}
+    for variant in (None, "trl"):
+        for name, text in render(found[variant]).items():
+            path = tmp_path / found[variant].pipeline / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        script = render(found[variant])["train.sh"]
+        back = imported(tmp_path, script)
+        assert isinstance(back, Imported), back
+        before, after = (engines(plan.stage("train")) for plan in (found[variant], back.plan))
+        assert normalised(after) == normalised(before)
+        if variant == "trl":
+            assert back.plan.stage("train").launch.files == found[variant].stage("train").launch.files
+        lost = {item.option for item in back.left if not item.said and item.option}
+        assert lost <= {"output_dir", "recipe_plan", "reward_funcs", "external_plugins"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "runs"),
+    [
+        ('[ -n "${A:-}" ] ||', True),
+        ('[ -z "${A:-}" ] ||', False),
+        ("[ -n x ] &&", True),
+        ("[ -z x ] &&", False),
+        ("[ -f x ] ||", False),
+        ('[ -n "$UNKNOWN" ] ||', False),
+    ],
+)
+def test_a_condition_on_a_text_that_is_known_decides(condition, runs, tmp_path):
+    text = f"{condition} swift sft --model Qwen/Qwen2.5-0.5B-Instruct --dataset data/a.jsonl\n"
+    assert isinstance(imported(tmp_path, text), Imported) is runs

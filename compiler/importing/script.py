@@ -92,6 +92,8 @@ class _Interpreter:
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
         self.variables: dict[str, _Variable] = {}
         self.script = Script()
+        self.holds: bool | None = None
+        """Whether the condition that was read last holds, where that is known."""
 
     def run(self) -> Script:
         tokens, unclosed = Reader(self.text).tokens()
@@ -124,6 +126,7 @@ class _Interpreter:
     def _list(self, tokens: Sequence[Token]) -> None:
         """Commands and what joins them."""
         place, joint, conditional = 0, "\n", False
+        self.holds = None
         while place < len(tokens):
             token = tokens[place]
             if isinstance(token, Operator) and token.text in SEPARATORS - {"("}:
@@ -139,6 +142,11 @@ class _Interpreter:
                 conditional = conditional or compound == "`[[`"
             elif joint in ("|", "|&"):
                 self._skip(tokens[place:end], "what is behind a pipe takes no part in a launch")
+            elif joint in ("||", "&&") and self.holds is not None:
+                if self.holds == (joint == "&&"):
+                    conditional = self._simple(tokens[place:end])
+                else:
+                    self._skip(tokens[place:end], "by the condition before it, this does not run")
             elif joint == "||" or (joint == "&&" and conditional):
                 self._skip(tokens[place:end], "whether this runs is decided when the script runs")
             else:
@@ -156,6 +164,7 @@ class _Interpreter:
 
     def _simple(self, tokens: Sequence[Token]) -> bool:
         """One command; whether it is a condition for what follows behind `&&`."""
+        self.holds = None
         words = list(self._without_redirections(tokens))
         own: dict[str, Text] = {}
         while words and (match := assigns(words[0])):
@@ -176,6 +185,9 @@ class _Interpreter:
             while fields and (match := ASSIGNMENT.match(fields[0].text)) and not fields[0].odd:
                 first = fields.pop(0)
                 own[match[1]] = replace(first, text=first.text[match.end() :])
+        self.holds = _holds(fields)
+        if self.holds is not None:
+            return False
         env = {name: v.value[0] for name, v in self.variables.items() if v.exported and len(v.value) == 1} | own
         place = self._span(tokens[0].start, tokens[-1].end)
         self.script.commands.append(Command(tuple(fields), env, place))
@@ -321,6 +333,13 @@ class _Interpreter:
             case _ if variable is None:
                 return [], f"`{part.text}` has no value in this script"
         return [(value, not part.quoted)], odd
+
+
+def _holds(words: Sequence[Text]) -> bool | None:
+    """Whether `[ -n TEXT ]` or `[ -z TEXT ]` holds, where the text is known; None for anything else."""
+    if len(words) != 4 or any(word.odd for word in words) or words[0].text != "[" or words[3].text != "]":
+        return None
+    return {"-n": bool(words[2].text), "-z": not words[2].text}.get(words[1].text)
 
 
 def _single(variable: _Variable | None) -> tuple[str, str]:
