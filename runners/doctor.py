@@ -20,6 +20,7 @@ from runners import compiled, known_models
 from runners.compiled import Stage
 from runners.hubs import tokens
 from runners.pipeline import Pipeline
+from schema.checks import unlocked
 from schema.load import Instance, Loaded
 from schema.models import ModelSpec
 from schema.pins import model_folder, of_model
@@ -113,6 +114,16 @@ def packages(patient: Patient) -> Iterator[Finding]:
             f"{found}, wanted {version}" if others else found,
             help if others else "",
         )
+
+
+def beside(patient: Patient) -> Iterator[Finding]:
+    """Packages that a choice of the recipe needs and its toolchain does not hold."""
+    recipe = patient.instance.recipe
+    for (name, _), lack in {(recipe.toolchain_of(lack.stage), lack.package): lack for lack in unlocked(recipe)}.items():
+        found = compiled.installed(lack.package, _folder(patient, name))
+        told = found or f"not installed, and `{lack.choice}` needs it"
+        of = "" if name == DEFAULT else f" of {name}"
+        yield Finding("package", f"{lack.package}{of}", "ok" if found else "lacks", told, "" if found else lack.help)
 
 
 def _folder(patient: Patient, name: str) -> Path | None:
@@ -268,4 +279,4 @@ def _size(count: int) -> str:
 
 
 Examination = Callable[[Patient], Iterator[Finding]]
-EXAMINATIONS: tuple[Examination, ...] = (packages, programs, gpus, models, disk, limits)
+EXAMINATIONS: tuple[Examination, ...] = (packages, beside, programs, gpus, models, disk, limits)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from schema.checks_data import RULES as OF_DATA
@@ -178,8 +178,32 @@ PACKAGES = {
 
 def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
     """R0314: a choice needs a package that is not part of the toolchain (a warning: it may be installed by hand)."""
-    for name, stage in context.training():
-        model = context.recipe.base_model(name)
+    for lack in unlocked(context.recipe):
+        message = f"`{lack.choice}` needs the package `{lack.package}`, which the toolchain does not hold"
+        yield Diagnostic("R0314", message, lack.help, (context.at(*lack.path),), "warning")
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """A choice of a training stage that needs a package which its toolchain does not hold."""
+
+    stage: str
+    choice: str
+    package: str
+    path: tuple[str | int, ...]
+
+    @property
+    def help(self) -> str:
+        held = next((f", or write `toolchain: {t}`" for t in NAMES if self.package in toolchain(t)), "")
+        return f"install `{self.package}` into the environment that runs this recipe{held}"
+
+
+def unlocked(recipe: Recipe) -> Iterator[Unlocked]:
+    """What the trainings of a recipe need beside their toolchains, by stage."""
+    for name, stage in recipe.stages.items():
+        if not isinstance(stage, TrainingStage):
+            continue
+        model = recipe.base_model(name)
         asked: list[tuple[str | None, tuple[str | int, ...]]] = [
             (tracker, ("stages", name, "logging", "trackers", number))
             for number, tracker in enumerate(stage.logging.trackers)
@@ -189,14 +213,11 @@ def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
         if isinstance(stage, Grpo):
             asked.append((stage.rollout.engine, ("stages", name, "rollout", "engine")))
         if model is not None:
-            asked.append((context.recipe.models[model].attention, ("models", model, "attention")))
+            asked.append((recipe.models[model].attention, ("models", model, "attention")))
         for choice, path in asked:
             package = PACKAGES.get(choice or "")
-            if package is not None and package not in toolchain(context.recipe.toolchain_of(name)):
-                message = f"`{choice}` needs the package `{package}`, which the toolchain does not hold"
-                held = next((f", or write `toolchain: {t}`" for t in NAMES if package in toolchain(t)), "")
-                help = f"install `{package}` into the environment that runs this recipe{held}"
-                yield Diagnostic("R0314", message, help, (context.at(*path),), "warning")
+            if package is not None and package not in toolchain(recipe.toolchain_of(name)):
+                yield Unlocked(name, choice or "", package, path)
 
 
 def sources_agree(context: Context) -> Iterator[Diagnostic]:

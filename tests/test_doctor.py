@@ -68,6 +68,16 @@ def test_a_package_of_another_version_is_told_with_both(examined):
     assert findings["package", "transformers"]["help"] == "run `make setup`"
 
 
+def test_a_package_that_no_toolchain_of_the_recipe_holds(examined):
+    text = SMALL.replace("model: base, data: data.train", "model: base, data: data.train, logging: {trackers: [wandb]}")
+    _, findings = examined(text)
+    assert lacking(findings) == {("package", "wandb")}
+    assert findings["package", "wandb"]["found"] == "not installed, and `wandb` needs it"
+    assert "install `wandb`" in findings["package", "wandb"]["help"]
+    VERSIONS["wandb"] = "1.2"
+    assert findings.keys() == examined(text)[1].keys() and lacking(examined(text)[1]) == set()
+
+
 def nvidia_smi(tmp_path, monkeypatch, mib):
     folder = tmp_path / "programs"
     folder.mkdir()
