@@ -97,7 +97,14 @@ def test_options_are_those_of_the_toolchain(tmp_path):
 
 def test_an_engine_outside_its_toolchain_is_told_with_the_toolchains_that_hold_it(tmp_path):
     file = written(tmp_path, "toolchain: trl1", "ms-swift")
-    told(tmp_path, file, "R0340", "two.yaml:3:12", "`ms-swift`", "write `toolchain: default` or `toolchain: transformers-4.41` or `toolchain: vllm`")
+    told(
+        tmp_path,
+        file,
+        "R0340",
+        "two.yaml:3:12",
+        "`ms-swift`",
+        "write `toolchain: default` or `toolchain: transformers-4.41` or `toolchain: vllm`",
+    )
 
 
 def test_a_model_that_asks_for_other_versions_is_told_with_the_toolchain_that_has_them(tmp_path):
@@ -108,7 +115,12 @@ def test_a_model_that_asks_for_other_versions_is_told_with_the_toolchain_that_ha
 
 def test_of_a_toolchain_that_holds_another_engine_it_is_told_which_it_lacks(tmp_path):
     file = written(tmp_path, engine="trl", model="ZhipuAI/cogvlm-chat")
-    told(tmp_path, file, "R0342", "the toolchain `transformers-4.41` would run it, without `accelerate`, `trl`: choose an engine that it holds")
+    told(
+        tmp_path,
+        file,
+        "R0342",
+        "the toolchain `transformers-4.41` would run it, without `accelerate`, `trl`: choose an engine that it holds",
+    )
 
 
 def test_an_older_engine_is_told_its_own_names(tmp_path):
@@ -116,7 +128,9 @@ def test_an_older_engine_is_told_its_own_names(tmp_path):
     found = stages(written(tmp_path, "toolchain: transformers-4.41", "ms-swift", "llava-hf/llava-1.5-7b-hf"))
     command = found["train"].launch.commands[0]
     assert command.signature == ("ms-swift", "sft", "transformers-4.41")
-    assert command.options["train_type"] == "lora" and not {"tuner_type", "remove_unused_columns"} & set(command.options)
+    assert command.options["train_type"] == "lora" and not {"tuner_type", "remove_unused_columns"} & set(
+        command.options
+    )
     assert not command.watch and command.fields["lora_rank"] == ("tuner", "rank")
 
 
@@ -143,9 +157,13 @@ def test_the_vllm_toolchain_holds_vllm_and_what_its_server_accepts():
 
 def test_a_list_of_recipes_tells_what_its_smoke_test_is(tmp_path):
     text = TRAINED.format(top="", engine="ms-swift", model="Qwen/Qwen2-VL-2B-Instruct", stage="")
-    text += "variants: {smoke: {hardware: {gpus: 0}}, vllm-smoke: {toolchain: vllm}}\n"
+    text += (
+        "variants: {smoke: {hardware: {gpus: 0}}, vllm-smoke: {toolchain: vllm}, old: {toolchain: transformers-4.41, "
+    )
+    text += "models: {base: {id: OpenBMB/MiniCPM-V}}}}\n"
     project(tmp_path, two=text)
     _, out, _ = recipe(tmp_path, "ls", "--json")
     told = {row["name"]: row["smoke"] for row in json.loads(out)["recipes"]}
     expected = {"two": "", "two/smoke": "run", "two/vllm-smoke": "not run: vLLM's wheels hold kernels for GPUs only"}
+    expected["two/old"] = "not run: the weights and the code of its model come from a hub"
     assert told == expected

@@ -1,9 +1,8 @@
 """The commands of the zoo's older models are taken by the older ms-swift itself, in its own environment."""
 
-import shutil
 
 import pytest
-from test_conformance import ROOT, Call, asked, prepare, project, run
+from test_conformance import Call, asked, prepare, project, run
 
 from runners.signatures import interpreter
 
