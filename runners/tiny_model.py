@@ -22,10 +22,11 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
     "gemma3_vision": gemma3.gemma3,
     "llama3_2_vision": mllama.mllama,
     "llava1_5_hf": llava.llava,
-    "llava1_5_hf_v4": llava.llava_v4,
     "qwen3": qwen_text.qwen3,
 }
-"""ms-swift's `model_type`, which is also the name of its template → the builder. `_v4`: in the files of transformers 4."""
+"""ms-swift's `model_type`, which is also the name of its template → the builder."""
+OLDER: dict[str, Callable[[Path], Any]] = {"llava1_5_hf_v4": llava.llava_v4}
+"""The same in files that transformers 4 reads."""
 
 
 def build(family: str, seed: int, to: Path) -> int:
@@ -36,7 +37,7 @@ def build(family: str, seed: int, to: Path) -> int:
     partial = to.with_name(f"{to.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        model = FAMILIES[family](partial)
+        model = (FAMILIES | OLDER)[family](partial)
         partial.rename(to)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -46,7 +47,7 @@ def build(family: str, seed: int, to: Path) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; 2 when the folder is already there."""
     parser = argparse.ArgumentParser(prog="python -m runners.tiny_model", description=__doc__.partition("\n")[0])
-    parser.add_argument("--family", choices=sorted(FAMILIES), default="qwen2_vl")
+    parser.add_argument("--family", choices=sorted(FAMILIES | OLDER), default="qwen2_vl")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
     options = parser.parse_args(argv)

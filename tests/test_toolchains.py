@@ -168,7 +168,8 @@ def test_the_vllm_toolchain_holds_vllm_and_what_its_server_accepts():
 
 def test_a_list_of_recipes_tells_what_its_smoke_test_is(tmp_path):
     text = TRAINED.format(top="", engine="ms-swift", model="Qwen/Qwen2-VL-2B-Instruct", stage="")
-    text += "variants: {smoke: {hardware: {gpus: 0}}, vllm-smoke: {toolchain: vllm}}\n"
+    text += "variants:\n  smoke: {hardware: {gpus: 0}}\n  vllm-smoke: {toolchain: vllm}\n"
+    text += "  old: {toolchain: transformers-4.41, models: {base: {id: OpenBMB/MiniCPM-V}}}\n"
     project(tmp_path, two=text)
     _, out, _ = recipe(tmp_path, "ls", "--format", "json")
     told = {row["name"]: row["smoke"] for row in json.loads(out)["recipes"]}
@@ -176,5 +177,6 @@ def test_a_list_of_recipes_tells_what_its_smoke_test_is(tmp_path):
         "two": "not run: needs a GPU",
         "two/smoke": "run",
         "two/vllm-smoke": "not run: vLLM's wheels hold kernels for GPUs only",
+        "two/old": "not run: the weights and the code of its model come from a hub",
     }
     assert told == expected
