@@ -35,12 +35,14 @@ PACKAGES = (
     *("ms-swift", "trl", "transformers", "peft", "accelerate", "deepspeed", "torch", "torchvision"),
     *("qwen-vl-utils", "tokenizers", "safetensors", "datasets", "numpy", "pillow", "scikit-learn", "pyarrow"),
     *("onnx", "onnxruntime", "onnxscript", "pycocotools", "segmentation-models-pytorch", "timm", "torchmetrics"),
+    "bitsandbytes",
 )
 """The packages whose version can change a result."""
-FURTHER = ("vllm", "xformers")
+FURTHER = ("gptqmodel", "optimum", "vllm", "xformers")
 """The same of toolchains beside the default one."""
 ENGINES: dict[str, tuple[str, ...]] = {
     DEFAULT: ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),
+    "quant": ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),
     "transformers-4.41": (),  # its models are run by our own programs
     "trl1": ("torch", "deepspeed", "accelerate", "trl"),
     "vllm": ("ms-swift", "torch", "deepspeed", "accelerate", "trl", "vllm"),

@@ -6,7 +6,7 @@ environment. The versions of each are recorded in `schema/signatures`, so that c
 
 from typing import Literal, get_args
 
-Toolchain = Literal["default", "transformers-4.41", "trl1", "vllm"]
+Toolchain = Literal["default", "quant", "transformers-4.41", "trl1", "vllm"]
 DEFAULT = "default"
 NAMES: tuple[str, ...] = get_args(Toolchain)
 
@@ -15,6 +15,13 @@ NEEDS_GPU: dict[str, str] = {
     "vllm": "vLLM's wheels hold kernels for GPUs only",
 }
 """Toolchain that runs on no CPU → why: nothing of it is run in the smoke tests."""
+
+METHODS_NOT_RUN: dict[str, str] = {
+    "gptq": "the toolchain `quant` has run it on a CPU by hand; its first call compiles for a minute and a half",
+    "awq": "autoawq knows text models alone beside transformers 5, and no picture models",
+    "fp8": "transformers writes FP8 weights on a GPU only",
+}
+"""Method of a `quantize` stage → why the smoke tests do not run it. bitsandbytes they run."""
 
 
 def is_smoke(variant: str | None) -> bool:

@@ -16,7 +16,8 @@ from compiler.write import differences
 from schema.console import recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
-from schema.toolchain import NEEDS_GPU, is_smoke
+from schema.stages import Quantize
+from schema.toolchain import METHODS_NOT_RUN, NEEDS_GPU, is_smoke
 
 AROUND = ("prepare", "check", "merge", "predict", "evaluate")
 
@@ -100,7 +101,11 @@ def _row(root: Path, plan: Plan) -> Row:
 
 def _smoke(plan: Plan) -> str:
     """Whether the tests run this instance to its end on a CPU; of what cannot run there, the reason."""
-    reasons = (NEEDS_GPU.get(stage.toolchain) for stage in plan.stages)
+    methods = (stage.stage.method for stage in plan.stages if isinstance(stage.stage, Quantize))
+    reasons = [
+        *(NEEDS_GPU.get(stage.toolchain) for stage in plan.stages),
+        *(METHODS_NOT_RUN.get(method) for method in methods),
+    ]
     reason = next((f"not run: {reason}" for reason in reasons if reason), None)
     if reason:
         return reason

@@ -25,7 +25,7 @@ from compiler.plan import (
     is_place,
 )
 from schema.code import digests
-from schema.signature import Signature, load, packages, resolve
+from schema.signature import Signature, load, packages, resolve, toolchain
 
 FORMAT = 1
 
@@ -49,6 +49,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
+    "runners.quantized": (),
     "runners.evaluate": ("scikit-learn",),
     "runners.scores.tags": ("numpy", "scikit-learn"),
     "runners.scores.pairs": ("numpy",),
@@ -65,6 +66,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.distill.answer": STUDENT_PACKAGES,
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
+QUANTISERS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum")}
+"""ms-swift's `quant_method` → the packages that make the numbers smaller, where a toolchain holds them."""
 
 
 def identity(plan: Plan) -> Plan:
@@ -133,4 +136,6 @@ def needed(stage: StagePlan) -> set[str]:
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
-    return names
+    methods = {str(command.options.get("quant_method")) for command in stage.launch.commands}
+    quantisers = {package for method in methods & QUANTISERS.keys() for package in QUANTISERS[method]}
+    return names | (quantisers & toolchain(stage.toolchain).keys())

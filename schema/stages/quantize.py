@@ -19,7 +19,7 @@ CALIBRATED = ("gptq", "awq", "int8-static")
 
 
 class Quantize(Stage):
-    """Hands over `model`, or `export` and `metrics.json`: size, difference and accuracy before and after."""
+    """Hands over `model` or `export`, and `metrics.json`: size before and after; of an export difference and accuracy, too."""
 
     kind: Literal["quantize"]
     model: Reference
