@@ -50,6 +50,7 @@ lock: $(UV) ## resolve the requirements anew
 signatures: .venv/dev ## record anew what the installed engines accept
 	$(BIN)/python -m runners.signatures
 	$(BIN)/python -m runners.signatures --toolchain transformers-4.41
+	$(BIN)/python -m runners.signatures --toolchain quant
 	$(BIN)/python -m runners.signatures --toolchain trl1
 	$(BIN)/python -m runners.signatures --toolchain vllm
 

@@ -37,6 +37,8 @@ FORMAT = 1
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.2
 ANSWER_SECONDS = 300.0
+DYING_SECONDS = 2.0
+"""A process is there for a moment after its connections are closed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
     with serving(options.start, options.start_timeout) as server:
-        reply = ask(server, question, options.max_new_tokens)
+        reply = ask(server, question, options.max_new_tokens, options.answer_timeout)
     write_json(options.to / "reply.json", reply)
     print(f"asked: {reply['question']!r}, answered: {reply['answer']!r}")
     return 0
@@ -59,12 +61,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
     parser.add_argument("--max_new_tokens", type=int, default=64)
     parser.add_argument("--start_timeout", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("--answer_timeout", type=float, default=ANSWER_SECONDS, metavar="SECONDS")
     parser.add_argument("--start", nargs=argparse.REMAINDER, required=True, metavar="COMMAND")
     return parser.parse_args(argv)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """A signal ends us in the orderly way, so that the server is stopped."""
+    print(f"stopped by {signal.Signals(number).name}: the server is ended, too", file=sys.stderr, flush=True)
     raise SystemExit(128 + number)
 
 
@@ -74,6 +78,17 @@ class Server:
 
     process: subprocess.Popen[bytes]
     port: int
+
+    def ended(self, seconds: float = 0.0) -> str | None:
+        """How it came to its end, within so many seconds; None while it runs."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        if status >= 0:
+            return f"ended with status {status}"
+        why = ", as the system does where memory runs out," if status == -signal.SIGKILL else ""
+        return f"was ended by {signal.Signals(-status).name}{why}"
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = 10.0) -> Any:
         """The JSON that it answers. Errors: OSError, http.client.HTTPException, ValueError; RecipeError R0595 for a refusal."""
@@ -136,9 +151,8 @@ def _free_port() -> int:
 def _wait(server: Server, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not _answers(server):
-        status = server.process.poll()
-        if status is not None:
-            raise _failed(f"the server ended with status {status} before it answered")
+        if (end := server.ended()) is not None:
+            raise _failed(f"the server {end} before it answered")
         if time.monotonic() > deadline:
             raise _failed(f"the server did not answer within {timeout:g} seconds")
         time.sleep(POLL_SECONDS)
@@ -151,15 +165,20 @@ def _answers(server: Server) -> bool:
         return False
 
 
-def ask(server: Server, question: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+def ask(server: Server, question: Mapping[str, Any], tokens: int, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
     """What the server replies, without what changes from run to run. Errors: RecipeError R0595."""
-    model = server.request("GET", "/v1/models")["data"][0]["id"]
-    body = {"model": model, "messages": question["messages"], "max_tokens": tokens, "temperature": 0.0}
     try:
-        reply = server.request("POST", "/v1/chat/completions", body, ANSWER_SECONDS)
+        model = server.request("GET", "/v1/models")["data"][0]["id"]
+        body = {"model": model, "messages": question["messages"], "max_tokens": tokens, "temperature": 0.0}
+        reply = server.request("POST", "/v1/chat/completions", body, seconds)
         choice = reply["choices"][0]
         answer, why = choice["message"]["content"], choice["finish_reason"]
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+    except TimeoutError as error:
+        raise _failed(f"the server did not answer the question within {seconds:g} seconds") from error
+    except (OSError, http.client.HTTPException) as error:
+        what = server.ended(DYING_SECONDS) or f"closed the connection ({error})"
+        raise _failed(f"the server {what} while it was asked") from error
+    except (ValueError, LookupError, TypeError) as error:
         raise _failed(f"the server gives no reply in OpenAI's form: {error!r}") from error
     return {
         "format_version": FORMAT,

@@ -44,13 +44,15 @@ PACKAGES = (
         "torchao",
         "torchmetrics",
     ),
+    "bitsandbytes",
     "ultralytics",  # of an extra of its own; what is recorded is what the tests run with
 )
 """The packages whose version can change a result."""
-FURTHER = ("flash-attn", "vllm", "xformers")
+FURTHER = ("flash-attn", "gptqmodel", "optimum", "vllm", "xformers")
 """The same of toolchains beside the default one."""
 ENGINES: dict[str, tuple[str, ...]] = {
     DEFAULT: ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),
+    "quant": ("ms-swift", "torch", "deepspeed", "accelerate", "trl"),
     "transformers-4.41": ("ms-swift", "torch", "deepspeed"),
     "trl1": ("torch", "deepspeed", "accelerate", "trl"),
     "vllm": ("ms-swift", "torch", "deepspeed", "accelerate", "trl", "vllm"),

@@ -15,6 +15,7 @@ from schema.stages.deploy import Deploy
 from schema.stages.export import Export
 from schema.stages.quantize import CALIBRATED, Quantize
 from schema.students import FAMILIES
+from schema.toolchain import METHODS_NOT_RUN, NAMES
 
 S = TypeVar("S", bound=Stage)
 BITS: dict[str, tuple[int, ...]] = {"gptq": (2, 3, 4, 8), "awq": (4,), "bnb": (4, 8)}
@@ -167,7 +168,9 @@ def quantisers_are_locked(context: Context) -> Iterator[Diagnostic]:
         for package in NEEDS.get(stage.method, ()):
             if package not in toolchain(context.recipe.toolchain_of(name)):
                 message = f"`{stage.method}` needs the package `{package}`, which the toolchain does not hold"
-                help = f"install `{package}` into the environment that runs this recipe"
+                held = next((f", or write `toolchain: {t}`" for t in NAMES if package in toolchain(t)), "")
+                known = f"; {METHODS_NOT_RUN[stage.method]}" if not held and stage.method in METHODS_NOT_RUN else ""
+                help = f"install `{package}` into the environment that runs this recipe{held}{known}"
                 yield Diagnostic("R0314", message, help, (context.at("stages", name, "method"),), "warning")
 
 

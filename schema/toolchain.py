@@ -6,7 +6,7 @@ environment. The versions of each are recorded in `schema/signatures`, so that c
 
 from typing import Literal, get_args
 
-Toolchain = Literal["default", "transformers-4.41", "trl1", "vllm"]
+Toolchain = Literal["default", "quant", "transformers-4.41", "trl1", "vllm"]
 DEFAULT = "default"
 NAMES: tuple[str, ...] = get_args(Toolchain)
 
@@ -19,6 +19,13 @@ BY_HAND: dict[str, str] = {"ultralytics": "if its licence AGPL-3.0 suits you"}
 
 OWN_CODE: dict[str, str] = {"transformers-4.41": "the weights and the code of its model come from a hub"}
 """Toolchain for models that bring code of their own → why only a smoke variant of it, on another model, is run."""
+
+METHODS_NOT_RUN: dict[str, str] = {
+    "gptq": "the toolchain `quant` has run it on a CPU by hand; its first call compiles for a minute and a half",
+    "awq": "autoawq knows text models alone beside transformers 5, and no picture models",
+    "fp8": "transformers writes FP8 weights on a GPU only",
+}
+"""Method of a `quantize` stage → why the smoke tests do not run it. bitsandbytes they run."""
 
 
 def is_smoke(variant: str | None) -> bool:

@@ -1,11 +1,13 @@
 """A server that speaks as much of OpenAI's protocol as `runners.ask` needs: `python fake_server.py HOW --host … --port …`.
 
-HOW: `answers`; `refuses` the question; `ends` at once; `hangs` and never listens. Starts a helper that would outlive it,
+HOW: `answers`; `refuses` the question; `ends` at once; `hangs` and never listens; is `silent` when it is asked, or `dies`
+then, or is `killed`; answers `nonsense`. Starts a helper that would outlive it,
 and writes both pids and the question to files in the current folder.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +22,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Path("asked.json").write_text(json.dumps(asked))
-        if sys.argv[1] == "refuses":
+        if sys.argv[1] == "silent":
+            time.sleep(600)
+        if sys.argv[1] == "dies":
+            os._exit(5)
+        if sys.argv[1] == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if sys.argv[1] == "nonsense":
+            self.answer(200, {"text": "A cat."})
+        elif sys.argv[1] == "refuses":
             self.answer(400, {"message": "no such model"})
         else:
             choice = {"message": {"content": "A cat."}, "finish_reason": "stop"}

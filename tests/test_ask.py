@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,11 +70,20 @@ def test_the_picture_stands_where_the_text_has_it_and_the_answer_is_not_given_aw
 
 
 @pytest.mark.parametrize(
-    ("how", "words"), [("ends", "status 3"), ("refuses", "no such model"), ("hangs", "within 2 seconds")]
+    ("how", "words"),
+    [
+        ("ends", "the server ended with status 3 before it answered"),
+        ("refuses", "no such model"),
+        ("hangs", "the server did not answer within 2 seconds"),
+        ("silent", "the server did not answer the question within 1 seconds"),
+        ("dies", "the server ended with status 5 while it was asked"),
+        ("killed", "the server was ended by SIGKILL, as the system does where memory runs out, while it was asked"),
+        ("nonsense", "the server gives no reply in OpenAI's form: KeyError('choices')"),
+    ],
 )
 def test_a_server_that_does_not_answer_is_an_error_and_is_stopped(rows, how, words):
     with pytest.raises(RecipeError) as caught:
-        ask.main(command(how, "--start_timeout", "2" if how == "hangs" else "60"))
+        ask.main(command(how, "--start_timeout", "2" if how == "hangs" else "60", "--answer_timeout", "1"))
     assert caught.value.diagnostics[0].code == "R0595"
     assert words in caught.value.diagnostics[0].message
     assert alive() == []
@@ -85,16 +95,43 @@ def test_a_program_that_is_not_installed_is_an_error(rows):
         ask.main(["--data", "rows.jsonl", "--to", "out", "--start", "no-such-server", "serve"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_port_that_is_taken_is_an_error(rows, monkeypatch):
+    """Another program may take it between the look and the start."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setattr(ask, "_free_port", lambda: taken.getsockname()[1])
+        with pytest.raises(RecipeError, match="the server ended with status 1 before it answered"):
+            ask.main(command("answers"))
+    assert alive() == []
+
+
+def test_what_goes_wrong_is_one_line_and_an_exit_status(rows):
+    run = asking("ends")
+    _, said = run.communicate()
+    assert run.returncode == 1
+    assert "error[R0595]: the server ended with status 3 before it answered" in said
+    assert "Traceback" not in said
+
+
+def asking(how):
+    """Another process that starts a server and asks it."""
+    words = [sys.executable, "-m", "runners.ask", *command(how)]
+    return subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_server_ends_with_who_asks(rows, number):
     """Also when that is killed and cannot do anything about it."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    asking = subprocess.Popen([sys.executable, "-m", "runners.ask", *command("hangs")], env=environment)
+    run = asking("hangs")
     wait(lambda: Path("pids.json").exists() and len(alive()) == 2)
     time.sleep(0.3)  # until the watcher knows whom to watch
-    asking.send_signal(number)
-    asking.wait()
+    run.send_signal(number)
+    _, said = run.communicate()
     wait(lambda: alive() == [])
+    if number != signal.SIGKILL:
+        assert run.returncode == 128 + number
+        assert said == f"stopped by {number.name}: the server is ended, too\n"
 
 
 def wait(condition, seconds=20):

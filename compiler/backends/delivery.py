@@ -161,9 +161,11 @@ def _quantize_model(plan: Plan, planned: StagePlan, stage: Quantize) -> tuple[La
     }
     fields = {"quant_method": ("method",), "quant_bits": ("bits",), "group_size": ("group_size",)}
     swift = Command(("swift", "export"), without_nulls(options), (ENGINE, "export"), stage.engine.args, fields=fields)
-    collect = Command(("python", "-m", "runners.collect", "model"), {"from": OutputPath("quantized"), "to": RESULT})
-    launch = Launch((swift, collect), environment(plan, planned, model), runners=("runners.collect",))
-    return launch, (Output("model", "model"),)
+    before = InputPath("model", planned.input("model").path)
+    gathered: dict[str, Value] = {"before": before, "from": OutputPath("quantized"), "to": RESULT}
+    collect = Command(("python", "-m", "runners.quantized"), gathered)
+    launch = Launch((swift, collect), environment(plan, planned, model), runners=("runners.quantized",))
+    return launch, (Output("model", "model"), Output("metrics.json", "metrics"))
 
 
 def benchmark(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:

@@ -16,7 +16,8 @@ from compiler.write import differences
 from schema.console import AsFormat, Format, recipe_files
 from schema.diagnostics import RecipeError
 from schema.load import load
-from schema.toolchain import NEEDS_GPU, OWN_CODE, is_smoke
+from schema.stages import Quantize
+from schema.toolchain import METHODS_NOT_RUN, NEEDS_GPU, OWN_CODE, is_smoke
 
 AROUND = ("prepare", "check", "merge", "predict", "evaluate")
 
@@ -95,15 +96,19 @@ def _row(root: Path, plan: Plan, has_smoke: bool) -> Row:
 def _smoke(plan: Plan, has_smoke: bool) -> str:
     """Whether the tests run this instance to its end on a CPU; of what cannot run there, the reason."""
     smoke = is_smoke(plan.instance.variant)
-    reasons = NEEDS_GPU if smoke else NEEDS_GPU | OWN_CODE
-    reason = next((reasons[stage.toolchain] for stage in plan.stages if stage.toolchain in reasons), None)
+    toolchains = NEEDS_GPU if smoke else NEEDS_GPU | OWN_CODE
+    methods = [stage.stage.method for stage in plan.stages if isinstance(stage.stage, Quantize)]
+    reasons = [
+        *(toolchains[stage.toolchain] for stage in plan.stages if stage.toolchain in toolchains),
+        *(METHODS_NOT_RUN[method] for method in methods if method in METHODS_NOT_RUN),
+    ]
     hardware = plan.instance.recipe.hardware
     alone = plan.instance.variant is None and not has_smoke and hardware.gpus == 0
-    if reason is None and (smoke or alone):
+    if not reasons and (smoke or alone):
         return "run"
     count = hardware.gpus * hardware.nodes
     needs = f"needs {count} GPUs" if count > 1 else "needs a GPU" if count else "its smoke variant is"
-    return f"not run: {reason or needs}"
+    return f"not run: {reasons[0] if reasons else needs}"
 
 
 def _last_run(root: Path, plan: Plan) -> str:

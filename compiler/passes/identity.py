@@ -50,6 +50,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.synthesize": ANSWER_PACKAGES,
     "runners.prepare": ("numpy", "pillow", "pyarrow", "scikit-learn"),
     "runners.collect": (),
+    "runners.quantized": (),
     "runners.evaluate": ("scikit-learn",),
     "runners.scores.tags": ("numpy", "scikit-learn"),
     "runners.scores.pairs": ("numpy",),
@@ -71,6 +72,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "runners.distill.students.yolov8": ("ultralytics",),
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
+QUANTISERS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum")}
+"""ms-swift's `quant_method` → the packages that make the numbers smaller, where a toolchain holds them."""
 
 
 def identity(plan: Plan) -> Plan:
@@ -140,6 +143,7 @@ def needed(stage: StagePlan) -> set[str]:
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
     kernel = KERNELS.get(stage.model.attention) if stage.model else None
-    if kernel in toolchain(stage.toolchain):  # else it is installed by hand, which R0314 tells
-        names.add(kernel)
-    return names
+    methods = {str(command.options.get("quant_method")) for command in stage.launch.commands}
+    quantisers = {package for method in methods & QUANTISERS.keys() for package in QUANTISERS[method]}
+    installed = {*filter(None, [kernel]), *quantisers} & toolchain(stage.toolchain).keys()
+    return names | installed  # what a toolchain lacks is installed by hand, which R0314 tells

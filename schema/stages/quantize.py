@@ -33,7 +33,7 @@ class AwareTraining(Model):
 
 
 class Quantize(Stage):
-    """Hands over `model`, or `export` and `metrics.json`: size, difference and accuracy before and after."""
+    """Hands over `model` or `export`, and `metrics.json`: size before and after; of an export difference and accuracy, too."""
 
     kind: Literal["quantize"]
     model: Reference

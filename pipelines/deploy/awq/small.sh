@@ -37,6 +37,7 @@ swift export \
   --load_args false \
   --output_dir "$RECIPE_OUT/quantized"
 
-python -m runners.collect model \
+python -m runners.quantized \
+  --before .recipe/models/Qwen--Qwen2-VL-7B-Instruct \
   --from "$RECIPE_OUT/quantized" \
   --to "$RECIPE_OUT/result"

@@ -34,6 +34,7 @@ swift export \
   --load_args false \
   --output_dir "$RECIPE_OUT/quantized"
 
-python -m runners.collect model \
+python -m runners.quantized \
+  --before outputs/delivery/merged/model \
   --from "$RECIPE_OUT/quantized" \
   --to "$RECIPE_OUT/result"

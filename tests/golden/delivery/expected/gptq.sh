@@ -38,6 +38,7 @@ swift export \
   --output_dir "$RECIPE_OUT/quantized" \
   --device_map auto
 
-python -m runners.collect model \
+python -m runners.quantized \
+  --before .recipe/models/Qwen--Qwen2-VL-2B-Instruct \
   --from "$RECIPE_OUT/quantized" \
   --to "$RECIPE_OUT/result"

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# deploy/fp8 · before · predict. Written by `recipe compile recipes/deploy.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/deploy/fp8/before.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=4
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+
+swift infer \
+  --model .recipe/models/Qwen--Qwen2-VL-7B-Instruct \
+  --model_type qwen2_vl \
+  --template qwen2_vl \
+  --task_type causal_lm \
+  --torch_dtype bfloat16 \
+  --attn_impl sdpa \
+  --val_dataset outputs/deploy/fp8/questions/validation.jsonl \
+  --max_length 2048 \
+  --truncation_strategy delete \
+  --max_new_tokens 64 \
+  --temperature 0.0 \
+  --top_p 1.0 \
+  --top_k 50 \
+  --max_batch_size 1 \
+  --write_batch_size 1000 \
+  --seed 42 \
+  --data_seed 42 \
+  --infer_backend transformers \
+  --stream false \
+  --strict true \
+  --val_dataset_shuffle false \
+  --use_chat_template true \
+  --template_backend swift \
+  --remove_unused_columns true \
+  --disable_auto_column_mapping false \
+  --load_from_cache_file false \
+  --repetition_penalty 1.0 \
+  --num_beams 1 \
+  --logprobs false \
+  --merge_lora false \
+  --use_hf false \
+  --load_data_args false \
+  --load_args false \
+  --result_path "$RECIPE_OUT/raw.jsonl"
+
+python -m runners.collect predictions \
+  --raw "$RECIPE_OUT/raw.jsonl" \
+  --data outputs/deploy/fp8/questions/validation.jsonl \
+  --to "$RECIPE_OUT/result" \
+  --classes outputs/deploy/fp8/questions/classes.json \
+  --parse label

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# deploy/fp8 · scores-after · evaluate. Written by `recipe compile recipes/deploy.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/deploy/fp8/scores-after.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+
+python -m runners.evaluate \
+  --predictions outputs/deploy/fp8/after/predictions.jsonl \
+  --to "$RECIPE_OUT/result" \
+  --classes outputs/deploy/fp8/questions/classes.json \
+  --metrics accuracy f1 precision recall
