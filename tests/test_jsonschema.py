@@ -377,7 +377,7 @@ def test_files_that_extend():
         tree = Tree(own)
         tree.root = compose.join_bases([Tree(base).root], tree.root)
         accepted.append(verdict(tree.root) == ([], False))
-        if accepted[-1]:
+        if accepted[-1] and not too_large(own):
             assert SCHEMA.is_valid(own), next(SCHEMA.iter_errors(own))
 
     run()
