@@ -1,6 +1,5 @@
 """The commands of the zoo's older models are taken by the older ms-swift itself, in its own environment."""
 
-
 import pytest
 from test_conformance import Call, asked, prepare, project, run
 
