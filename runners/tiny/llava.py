@@ -57,6 +57,9 @@ def llava_v4(to: Path) -> Any:
     known = {name: value for name, value in tokenizer.items() if name not in ("backend", "extra_special_tokens")}
     fast = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": CHAT_TEMPLATE}
     write_json(to / "tokenizer_config.json", known | fast)
+    tokens = read_json(to / "tokenizer.json")
+    tokens["model"]["merges"] = [" ".join(pair) for pair in tokens["model"]["merges"]]
+    write_json(to / "tokenizer.json", tokens)
     return model
 
 
