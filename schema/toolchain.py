@@ -17,7 +17,7 @@ NEEDS_GPU: dict[str, str] = {
 """Toolchain that runs on no CPU → why: nothing of it is run in the smoke tests."""
 
 METHODS_NOT_RUN: dict[str, str] = {
-    "gptq": "the toolchain `quant` has run it on a CPU by hand; its first call compiles for a minute and a half",
+    "gptq": "the environment of `quant` and a first call of a minute and a half are too much for a smoke test",
     "awq": "autoawq knows text models alone beside transformers 5, and no picture models",
     "fp8": "transformers writes FP8 weights on a GPU only",
 }

@@ -14,7 +14,7 @@ from PIL import Image
 
 from compiler.backends.delivery import trtexec
 from compiler.validation import findings
-from runners import benchmark, quantize, tensorrt
+from runners import benchmark, quantize, quantized, tensorrt
 from runners.exporting import folder as folders
 from runners.exporting import pictures
 from runners.exporting.folder import Exported
@@ -282,3 +282,17 @@ def test_a_mask_does_not_take_the_steps_of_what_it_masks(tmp_path):
     images = rng.normal(size=(64, 3, 2, 2)).astype(np.float32)
     quantize.quantize(before, after, images)
     assert np.abs(folders.onnx(before)(images) - folders.onnx(after)(images)).max() < 0.1
+
+
+def test_a_quantised_model_says_how_much_smaller_its_weights_are(tmp_path):
+    for name, size in (("before", 400), ("quantized", 100)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        (tmp_path / name / "model.safetensors").write_bytes(bytes(size))
+    argv = ["--before", str(tmp_path / "before"), "--from", str(tmp_path / "quantized"), "--to", str(tmp_path / "out")]
+    assert quantized.main(argv) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert metrics == {"bytes_before": 400, "bytes_after": 100, "ratio": 0.25}
+    (tmp_path / "before" / "model.safetensors").unlink()
+    with pytest.raises(RecipeError, match="there are no weights"):
+        quantized.main([*argv[:-1], str(tmp_path / "again")])

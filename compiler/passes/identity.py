@@ -26,6 +26,7 @@ from compiler.plan import (
 )
 from schema.code import digests
 from schema.signature import Signature, load, packages, resolve, toolchain
+from schema.stages import Quantize
 
 FORMAT = 1
 
@@ -67,7 +68,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 QUANTISERS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum")}
-"""ms-swift's `quant_method` → the packages that make the numbers smaller, where a toolchain holds them."""
+"""Method of a `quantize` stage → the packages that make the numbers smaller, where a toolchain holds them."""
 
 
 def identity(plan: Plan) -> Plan:
@@ -136,6 +137,7 @@ def needed(stage: StagePlan) -> set[str]:
     names = {package for program in programs for package in PACKAGES.get(program, ())}
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
-    methods = {str(command.options.get("quant_method")) for command in stage.launch.commands}
-    quantisers = {package for method in methods & QUANTISERS.keys() for package in QUANTISERS[method]}
-    return names | (quantisers & toolchain(stage.toolchain).keys())
+    if isinstance(stage.stage, Quantize):
+        quantisers = set(QUANTISERS.get(stage.stage.method, ()))
+        names |= quantisers & toolchain(stage.toolchain).keys()
+    return names
