@@ -21,7 +21,7 @@ OWN_CODE: dict[str, str] = {"transformers-4.41": "the weights and the code of it
 """Toolchain for models that bring code of their own → why only a smoke variant of it, on another model, is run."""
 
 METHODS_NOT_RUN: dict[str, str] = {
-    "gptq": "the toolchain `quant` has run it on a CPU by hand; its first call compiles for a minute and a half",
+    "gptq": "the environment of `quant` and a first call of a minute and a half are too much for a smoke test",
     "awq": "autoawq knows text models alone beside transformers 5, and no picture models",
     "fp8": "transformers writes FP8 weights on a GPU only",
 }

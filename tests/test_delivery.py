@@ -14,7 +14,7 @@ from PIL import Image
 
 from compiler.backends.delivery import trtexec
 from compiler.validation import findings
-from runners import benchmark, quantize, tensorrt
+from runners import benchmark, quantize, quantized, tensorrt
 from runners.exporting import folder as folders
 from runners.exporting import pictures
 from runners.exporting.folder import Exported
@@ -347,3 +347,17 @@ def test_an_export_of_clips_reads_clips_of_its_length(rows, tmp_path):
 def test_a_picture_in_a_gray_square_keeps_its_sides_ratio():
     made = pictures.fit(Image.new("RGB", (40, 20), "red"), Looks((8, 8), (0, 0, 0), (1, 1, 1), "letterbox"))
     assert [made.getpixel((4, y)) for y in (0, 2, 5, 7)] == [(114,) * 3, (255, 0, 0), (255, 0, 0), (114,) * 3]
+
+
+def test_a_quantised_model_says_how_much_smaller_its_weights_are(tmp_path):
+    for name, size in (("before", 400), ("quantized", 100)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        (tmp_path / name / "model.safetensors").write_bytes(bytes(size))
+    argv = ["--before", str(tmp_path / "before"), "--from", str(tmp_path / "quantized"), "--to", str(tmp_path / "out")]
+    assert quantized.main(argv) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert metrics == {"bytes_before": 400, "bytes_after": 100, "ratio": 0.25}
+    (tmp_path / "before" / "model.safetensors").unlink()
+    with pytest.raises(RecipeError, match="there are no weights"):
+        quantized.main([*argv[:-1], str(tmp_path / "again")])

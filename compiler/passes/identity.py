@@ -27,6 +27,7 @@ from compiler.plan import (
 )
 from schema.code import digests
 from schema.signature import Signature, load, packages, resolve, toolchain
+from schema.stages import Quantize
 
 FORMAT = 1
 
@@ -73,7 +74,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 QUANTISERS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum")}
-"""ms-swift's `quant_method` → the packages that make the numbers smaller, where a toolchain holds them."""
+"""Method of a `quantize` stage → the packages that make the numbers smaller, where a toolchain holds them."""
 
 
 def identity(plan: Plan) -> Plan:
@@ -143,7 +144,6 @@ def needed(stage: StagePlan) -> set[str]:
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
     kernel = KERNELS.get(stage.model.attention) if stage.model else None
-    methods = {str(command.options.get("quant_method")) for command in stage.launch.commands}
-    quantisers = {package for method in methods & QUANTISERS.keys() for package in QUANTISERS[method]}
+    quantisers = QUANTISERS.get(stage.stage.method, ()) if isinstance(stage.stage, Quantize) else ()
     installed = {*filter(None, [kernel]), *quantisers} & toolchain(stage.toolchain).keys()
     return names | installed  # what a toolchain lacks is installed by hand, which R0314 tells
