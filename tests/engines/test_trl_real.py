@@ -113,11 +113,11 @@ def test_both_engines_make_the_same_batch_of_the_same_rows(tmp_path, model, size
     assert told["pixels"] < (1e-5 if size == 56 else 1.05 * one_step)
 
 
-def curves(root, model, engines=ENGINES, **options):
+def curves(root, model, **options):
     """Engine → what it logged at each step, of trainings that run side by side."""
     running = {}
-    for engine, written in zip(ENGINES, engines, strict=True):
-        prepared(root / engine, model, recipe(written, **options))
+    for engine in ENGINES:
+        prepared(root / engine, model, recipe(engine, **options))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         own = {"RECIPE_OUT": "out", "PATH": path, "TMPDIR": tempfile.gettempdir()}  # sockets want short names
         environment = clean_environment(str(root / engine)) | own
@@ -150,18 +150,13 @@ def test_the_curves_are_one_where_each_step_sees_all_rows(tmp_path, model, tuner
     assert max(apart(found, "eval_loss")) < 5e-5
 
 
-IN_ORDER = ("{name: ms-swift, args: {dataset_shuffle: false}}", "trl")
-
-
 def test_the_order_of_rows_is_what_remains(tmp_path, model):
-    """With a quarter of the rows a step the curves are one as well, once ms-swift does not shuffle before it draws."""
-    found = curves(tmp_path / "shuffled", model, batch=4)
+    """With a quarter of the rows a step, single losses differ and their mean over both epochs hardly does."""
+    found = curves(tmp_path, model, batch=4)
     assert 1e-3 < max(apart(found, "loss")) < 0.5
     first, second = (sum(step["loss"] for step in steps) / len(steps) for steps in found.values())
     assert abs(first - second) < 0.05
     assert max(apart(found, "eval_loss")) < 0.05
-    found = curves(tmp_path / "in-order", model, IN_ORDER, batch=4)
-    assert max(apart(found, "loss")) < 5e-5
 
 
 @pytest.fixture(scope="module")
