@@ -24,7 +24,7 @@ test: .venv/dev ## everything that must hold at every change
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 smoke: .venv/dev ## run the smoke variant of every recipe to its end
-	$(BIN)/python -m pytest -m smoke --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest -m smoke --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/dev ## style, types and shell scripts
 	$(BIN)/ruff check .

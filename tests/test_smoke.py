@@ -114,11 +114,7 @@ def watched(folder: Path) -> dict[str, str]:
 LONGEST_FIRST = sorted(RUNS, key=lambda run: -len(plan_of(*run).stages))
 
 
-# All that is tested of a run stays in the process that made it.
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(run, marks=pytest.mark.xdist_group(name_of(run)), id=name_of(run)) for run in LONGEST_FIRST],
-)
+@pytest.fixture(scope="module", params=LONGEST_FIRST, ids=name_of)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path, str]]:
     """A recipe that `dvc repro` has brought to its end, and what that printed."""
     plan = plan_of(*request.param)
