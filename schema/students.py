@@ -68,8 +68,7 @@ TEACHERS: dict[str, tuple[int, int]] = {
 Of each `config.json`: `vision_config.hidden_size` (Qwen2-VL: `embed_dim`) and `out_hidden_size` (Qwen2-VL: `hidden_size`).
 Up to Qwen3-VL-8B, networks of these widths have exactly the published number of parameters; of Qwen2.5-VL-72B none is
 published to the digit, and its language model's width is the default of transformers' `Qwen2_5_VLTextConfig`.
-Qwen3-VL-32B's are in configurations of models that hold it whole: huggingface.co/quanliang/F1, and the text encoder of
-MiniMax-H3 as github.com/kohya-ss/musubi-tuner builds it.
+Qwen3-VL-32B's are in the configuration of a model that holds it whole, huggingface.co/quanliang/F1.
 A teacher that is not listed is not refused: the training compares its own widths (R0667).
 """
 TEACHER_TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")

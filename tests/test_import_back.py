@@ -80,7 +80,9 @@ def test_a_compiled_command_comes_back(file, tmp_path):
 
 
 def is_known(plan):
-    """Whether an engine that scripts are imported for runs in it."""
+    """Whether an engine that scripts are imported for runs in it, in a release that they are read for."""
+    if any(stage.toolchain == "transformers-4.41" for stage in plan.stages):
+        return False
     signatures = {command.signature for stage in plan.stages for command in stage.launch.commands} - {None}
     return {engine for engine, *_ in signatures} <= {"ms-swift", "trl"} and bool(signatures)
 

@@ -1,7 +1,7 @@
 """Questions about COCO pictures that need knowledge of the world, with ten people's answers each (OK-VQA).
 
 okvqa: {kind: okvqa, prompt: "{question} Answer with one word or a short phrase."} # OmniData/OK-VQA of ModelScope
-okvqa: {kind: okvqa, path: data/okvqa} # the official files and COCO's pictures, in the project
+official: {kind: okvqa, path: data/okvqa} # the official files and COCO's pictures, in the project
 """
 
 from typing import Literal
