@@ -9,7 +9,6 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
-export ROOT_IMAGE_DIR=outputs/animals-zoo/old-smoke/data
 export RECIPE_PLAN=pipelines/animals-zoo/old-smoke/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
