@@ -21,8 +21,8 @@ OWN_CODE: dict[str, str] = {"transformers-4.41": "the weights and the code of it
 """Toolchain for models that bring code of their own → why only a smoke variant of it, on another model, is run."""
 
 METHODS_NOT_RUN: dict[str, str] = {
-    "gptq": "the environment of `quant` and a first call of a minute and a half are too much for a smoke test",
-    "awq": "autoawq knows text models alone beside transformers 5, and no picture models",
+    "gptq": "its first call compiles for a minute and a half",
+    "awq": "autoawq takes text models only beside transformers 5",
     "fp8": "transformers writes FP8 weights on a GPU only",
 }
 """Method of a `quantize` stage → why the smoke tests do not run it. bitsandbytes they run."""
