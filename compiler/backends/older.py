@@ -53,5 +53,13 @@ def spelled(command: Command, engine: tuple[str, str], within: str) -> Command:
     return replace(command, options=options, fields=fields, watch={} if older.unwatched else command.watch)
 
 
+def unwatched(command: Command) -> bool:
+    """Whether nothing compares what the trainer of a command holds with the plan."""
+    match command.signature:
+        case (engine, _, within) if (within, engine) in OLDER:
+            return OLDER[within, engine].unwatched
+    return False
+
+
 def _value(older: Older, name: str, value: Value) -> Value:
     return older.values.get((name, value), value) if isinstance(value, str) else value

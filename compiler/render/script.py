@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from compiler.backends.older import unwatched
 from compiler.plan import (
     Command,
     FilePath,
@@ -60,7 +61,7 @@ def script(plan: Plan, stage: StagePlan) -> str:
     lines = [f': "${{{name}:?the cluster has to set it}}"\n' for name in stage.launch.required]
     lines += [f"export {name}={_word(value)}\n" for name, value in stage.launch.env.items()]
     # An engine is held to its plan; our own trainer reads it as it is, and has no options of its own.
-    if any(command.trains and command.signature for command in stage.launch.commands):
+    if any(command.trains and command.signature and not unwatched(command) for command in stage.launch.commands):
         lines += [f"export {PLAN}={shlex.quote(f'{plan.pipeline}/{stage.name}.json')}\n"]
     for command in stage.launch.commands:
         odd = [

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.smoke]
 TOOLCHAIN = "transformers-4.41"
 LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "float32", "hidden_size": 32}
 """A configuration that is in transformers itself: those of the models come with their code."""
-VARIANTS = ("cogvlm-17b", "cogvlm2-19b", "minicpm-v-1", "minicpm-v-2-6", "old-smoke")
+VARIANTS = ("cogvlm-17b", "cogvlm2-19b", "minicpm-v-1", "minicpm-v-2-6")
 
 __all__ = ["project"]
 

@@ -8,7 +8,6 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
-export RECIPE_PLAN=pipelines/animals-zoo/cogvlm-17b/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
   --model .recipe/models/ZhipuAI--cogvlm-chat \
