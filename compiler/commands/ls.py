@@ -59,19 +59,7 @@ def listed(file: Path) -> list[Row]:
         return [_row(loaded.root, plan, has_smoke) for plan in plans]
     except RecipeError as error:
         count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
-        return [
-            Row(
-                file.stem,
-                str(file),
-                f"{count} error{'s' if count > 1 else ''}: recipe validate {file}",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "",
-            )
-        ]
+        return [Row(file.stem, str(file), f"{count} error{'s' if count > 1 else ''}: recipe validate {file}")]
 
 
 def _row(root: Path, plan: Plan, has_smoke: bool) -> Row:

@@ -22,14 +22,14 @@ class Row:
     name: str
     file: str
     what: str
-    kinds: str
+    kinds: str = ""
     """The kinds of its stages but those that every recipe has around them."""
-    models: str
-    hardware: str
-    compiled: str
-    smoke: str
+    models: str = ""
+    hardware: str = ""
+    compiled: str = ""
+    smoke: str = ""
     """Whether its smoke test is run, or why not."""
-    last_run: str
+    last_run: str = ""
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def grouped(rows: Sequence[Row], width: int) -> Iterator[tuple[str, bool]]:
             folded = [_folded(cell, size) for cell, size in zip(table[row.name], widths, strict=True)]
             for number in range(max(map(len, folded))):
                 yield INDENT + _line([cell[number] if number < len(cell) else "" for cell in folded], widths), False
-            if (reason := why_not(row)) and "GPU: " not in reason:
+            if reason := why_not(row):
                 yield f"{INDENT}{INDENT}{reason}", False
 
 
