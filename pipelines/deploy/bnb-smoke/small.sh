@@ -16,7 +16,7 @@ swift export \
   --template llava1_5_hf \
   --task_type causal_lm \
   --quant_method bnb \
-  --quant_bits 4 \
+  --quant_bits 8 \
   --torch_dtype float32 \
   --attn_impl sdpa \
   --seed 42 \
