@@ -33,7 +33,7 @@ export RECIPE_PLAN=pipelines/qwen2-vl-grpo/smoke/warm.json
   --adam_epsilon 1e-08 \
   --max_grad_norm 1.0 \
   --num_train_epochs 100.0 \
-  --max_steps 200 \
+  --max_steps 120 \
   --per_device_train_batch_size 16 \
   --per_device_eval_batch_size 1 \
   --gradient_checkpointing false \
