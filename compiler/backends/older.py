@@ -18,6 +18,8 @@ class Older:
     """Option, by its new name, and value → what the value was called."""
     unsaid: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Command → options that it neither has nor needs, whatever their value."""
+    unread: frozenset[str] = frozenset()
+    """Variables of the environment that it does not look at."""
     unwatched: bool = False
     """Whether it has no callbacks by name, so that nothing compares what its trainer holds with the plan."""
 
@@ -32,6 +34,7 @@ OLDER: dict[tuple[str, str], Older] = {
             "sft": frozenset({"vit_gradient_checkpointing", "remove_unused_columns"}),
             "infer": frozenset({"write_batch_size"}),  # it writes all answers at the end
         },
+        unread=frozenset({"ROOT_IMAGE_DIR"}),
         unwatched=True,
     )
 }
@@ -51,6 +54,12 @@ def spelled(command: Command, engine: tuple[str, str], within: str) -> Command:
     }
     fields = {older.names.get(name, name): field for name, field in command.fields.items()}
     return replace(command, options=options, fields=fields, watch={} if older.unwatched else command.watch)
+
+
+def unread(engine: tuple[str, str], within: str) -> frozenset[str]:
+    """Variables that the release of an engine in a toolchain does not look at, though the backends write them."""
+    older = OLDER.get((within, engine[0]))
+    return older.unread if older else frozenset()
 
 
 def unwatched(command: Command) -> bool:

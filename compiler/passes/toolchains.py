@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from compiler.backends.older import spelled
+from compiler.backends.older import spelled, unread
 from compiler.passes.identity import needed
 from compiler.plan import Command, Plan, StagePlan, Value
 from schema.diagnostics import Diagnostic, Span
@@ -17,7 +17,9 @@ def toolchains(plan: Plan) -> Plan:
     """Every stage with its toolchain and its commands with that toolchain's signatures, and what it cannot run."""
     recipe = plan.instance.recipe
     stages = tuple(replace(stage, toolchain=recipe.toolchain_of(stage.name)) for stage in plan.stages)
-    found = [problem for stage in stages for problem in (*_lacks(plan, stage), *_model(plan, stage))]
+    found = [
+        problem for stage in stages for problem in (*_lacks(plan, stage), *_model(plan, stage), *_pictures(plan, stage))
+    ]
     stages = tuple(_signed(stage) for stage in stages)
     return replace(plan, stages=stages, diagnostics=(*plan.diagnostics, *found))
 
@@ -99,6 +101,15 @@ def _model(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
     message = f"`{stage.model.spec.id}` asks for {asks}, and the toolchain `{stage.toolchain}` has {has}"
     span = replace(plan.instance.at("models", stage.model.name, "id"), label=f"the model of `{stage.name}`")
     yield Diagnostic("R0342", message, _other(stage, entry), (_place(plan, stage), span))
+
+
+def _pictures(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
+    """R0343: pictures that stand beside the prepared rows, and an engine that looks for all pictures in the project."""
+    unseen = {name for engine in _engines(stage) for name in unread(engine, stage.toolchain)}
+    if "ROOT_IMAGE_DIR" in unseen & stage.launch.env.keys():
+        message = f"the toolchain `{stage.toolchain}` does not find the pictures of `{stage.name}`, made with its data"
+        help = "name a data set whose pictures are files of the project, such as `kind: image-folder`"
+        yield Diagnostic("R0343", message, help, (_place(plan, stage),))
 
 
 def _entry(stage: StagePlan) -> ModelEntry | None:
