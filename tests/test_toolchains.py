@@ -14,7 +14,7 @@ version: 1
 name: two
 {top}
 models: {{base: {{id: {model}}}}}
-datasets: {{digits: {{kind: digits, split: {{validation: 0.2}}}}}}
+datasets: {{digits: {{kind: image-folder, path: data/digits, split: {{validation: 0.2}}}}}}
 hardware: {{gpus: 1}}
 stages:
   data: {{kind: prepare, dataset: digits}}
