@@ -21,7 +21,7 @@ quickstart: .venv/engines ## train, predict and score a tiny model on a CPU, and
 	$(BIN)/recipe run recipes/quickstart.yaml
 
 test: .venv/dev ## everything that must hold at every change
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 smoke: .venv/dev ## run the smoke variant of every recipe to its end
 	$(BIN)/python -m pytest -m smoke --numprocesses auto --dist loadgroup --no-loadscope-reorder

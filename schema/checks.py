@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from schema.checks_data import RULES as OF_DATA
 from schema.checks_delivery import RULES as OF_DELIVERY
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
+from schema.checks_paths import paths_stay_inside
 from schema.checks_predict import answers_are_possible, checks_read_text
 from schema.checks_rl import (
     adapters_go_on,
@@ -39,11 +39,10 @@ from schema.checks_vqa import (
     questions_are_answered_in_words,
 )
 from schema.context import At, Context, Rule
-from schema.datasets.base import LocalDataset
-from schema.datasets.okvqa import Okvqa
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
+from schema.salvage import salvage, without
 from schema.signature import toolchain
 from schema.stages import (
     Benchmark,
@@ -62,6 +61,7 @@ from schema.stages import (
 )
 from schema.toolchain import NAMES
 from schema.training import SupervisedStage, TrainingStage
+from schema.tree import MapNode
 from schema.tuner import LoraTuner
 
 
@@ -69,13 +69,43 @@ def check(recipe: Recipe, at: At, key_at: At) -> list[Diagnostic]:
     """What `RULES` find.
 
     Raises:
-        RecipeError: what `REFERENCES` find; nothing can follow a reference that leads nowhere.
+        RecipeError: what `REFERENCES` find, and what `RULES` find where all references lead somewhere.
     """
-    context = Context(recipe, at, key_at)
-    broken = [diagnostic for rule in REFERENCES for diagnostic in rule(context)]
+    broken, pointed = _broken(REFERENCES, Context(recipe, at, key_at))
+    sound = without(recipe, pointed) if broken else recipe
+    found = [diagnostic for rule in RULES for diagnostic in rule(Context(sound, at, key_at))]
     if broken:
-        raise RecipeError(broken)
-    return [diagnostic for rule in RULES for diagnostic in rule(context)]
+        raise RecipeError([*broken, *found])
+    return found
+
+
+def check_rest(tree: MapNode, at: At, key_at: At) -> list[Diagnostic]:
+    """What is wrong with a recipe beside its shape, as far as that can be said."""
+    rest = salvage(tree)
+    if rest is None:
+        return []
+    broken, pointed = _broken((references_exist,), Context(rest.recipe, at, key_at, rest.lost))
+    if rest.doubtful is None:
+        return broken
+    try:
+        return [*broken, *check(without(rest.recipe, rest.doubtful | rest.lost | pointed), at, key_at)]
+    except RecipeError as error:
+        return [*broken, *error.diagnostics]
+
+
+def _broken(rules: Iterable[Rule], context: Context) -> tuple[list[Diagnostic], set[str]]:
+    """What rules find, and the names of the entries that they point at."""
+    pointed: set[str] = set()
+
+    def pointing(place: At) -> At:
+        def at(*path: str | int) -> Span:
+            pointed.add(str(path[1]))
+            return place(*path)
+
+        return at
+
+    seen = replace(context, at=pointing(context.at), key_at=pointing(context.key_at))
+    return [diagnostic for rule in rules for diagnostic in rule(seen)], pointed
 
 
 def batch_divides(context: Context) -> Iterator[Diagnostic]:
@@ -285,49 +315,6 @@ def one_prompt(context: Context) -> Iterator[Diagnostic]:
             places = (context.at("datasets", name, "prompt_file"), context.at("datasets", name, "prompt"))
             message = "`prompt` and `prompt_file` both say what the model is asked"
             yield Diagnostic("R0316", message, "keep one of them", places)
-
-
-def paths_stay_inside(context: Context) -> Iterator[Diagnostic]:
-    """R0311, R0312: a path is inside the project, or absolute and declared."""
-    for name, dataset in context.recipe.datasets.items():
-        if isinstance(dataset, LocalDataset | Okvqa) and dataset.local is not None:
-            declared = "add `external: true`"
-            yield from _path(dataset.local, dataset.external, declared, context.at("datasets", name, "path"))
-        for part in dataset.parts:
-            yield from _path(getattr(dataset, part), False, "put it below `path`", context.at("datasets", name, part))
-        if dataset.prompt_file is not None:
-            where = context.at("datasets", name, "prompt_file")
-            yield from _path(dataset.prompt_file, False, "copy it into the project", where)
-    for name, stage in context.recipe.stages.items():
-        for use in stage.files:
-            yield from _path(use.file, False, "copy it into the project", context.at("stages", name, *use.path))
-    for name, model in context.recipe.models.items():
-        if model.path is not None:
-            linked = "link it into the project"
-            yield from _path(model.path, False, linked, context.at("models", name, "path"))
-    for section in ("models", "datasets"):
-        for name, entry in getattr(context.recipe, section).items():
-            if getattr(entry, "id", "") in (".", ".."):  # which becomes the name of a folder
-                message = f"`{entry.id}` is no id of a hub"
-                yield Diagnostic("R0311", message, "write `OWNER/NAME`", (context.at(section, name, "id"),))
-
-
-def _path(path: str, external: bool, otherwise: str, place: Span) -> Iterator[Diagnostic]:
-    pure = PurePosixPath(path)
-    if pure.is_absolute():
-        if not external:
-            help = f"write a path inside the project and map it in `machine.yaml`, or {otherwise}"
-            yield Diagnostic("R0312", f"`{path}` is absolute, so it fits one machine only", help, (place,))
-    elif external:
-        message = f"`{path}` is relative, and `external` is about absolute paths"
-        yield Diagnostic("R0312", message, "remove `external: true`", (place,))
-    elif "://" in path:
-        help = "bring the data into the project (`dvc import-url` does) and write its path there"
-        yield Diagnostic("R0311", f"`{path}` is an address and no path", help, (place,))
-    elif "\\" in path:
-        yield Diagnostic("R0311", f"`{path}` has a backslash", "separate folders by `/`", (place,))
-    elif ".." in pure.parts:
-        yield Diagnostic("R0311", f"`{path}` leaves the project", "write a path below the project's root", (place,))
 
 
 def _precision_place(context: Context, name: str, stage: TrainingStage, model: str) -> Span:

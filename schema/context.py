@@ -15,11 +15,15 @@ At = Callable[..., Span]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One instance of a recipe. `at` gives the place of a value, `key_at` of a key, by their path."""
+    """One instance of a recipe. `at` gives the place of a value, `key_at` of a key, by their path.
+
+    `lost` are names of entries that were written and could not be read.
+    """
 
     recipe: Recipe
     at: At
     key_at: At
+    lost: frozenset[str] = frozenset()
 
     def training(self) -> Iterator[tuple[str, TrainingStage]]:
         """The training stages, by name."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schema.checks import check
+from schema.checks import check, check_rest
 from schema.compose import assignment, instance, join_bases, overlays
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.lock import Locked, lock_of, read_lock
@@ -177,8 +177,12 @@ def _inside(spans: Sequence[Span], around: Span) -> bool:
 
 def _instance(tree: MapNode, variant: str | None, layers: Iterable[MapNode]) -> Instance:
     composed = instance(tree, layers)
-    recipe = validate(composed)
-    findings = check(recipe, lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
+    places = (lambda *path: value_span(composed, path), lambda *path: key_span(composed, path))
+    try:
+        recipe = validate(composed)
+    except RecipeError as error:
+        raise RecipeError([*error.diagnostics, *check_rest(composed, *places)]) from None
+    findings = check(recipe, *places)
     return Instance(recipe, variant, composed, tuple(findings))
 
 

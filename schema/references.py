@@ -29,7 +29,7 @@ def references_exist(context: Context) -> Iterator[Diagnostic]:
     """R0201, R0202: a reference names something that the recipe has."""
     for stage, use in context.uses():
         known = _known(context, use)
-        if use.name not in known:
+        if use.name not in known and use.name not in context.lost:
             code, what = ("R0202", "data set") if "datasets" in use.accepts else ("R0201", _what(use))
             fitting = _fitting(context, stage, use)
             help = _did_you_mean(use.name, fitting) if fitting else _what_to_add(use)

@@ -43,13 +43,19 @@ def validate(tree: MapNode) -> Recipe:
     Raises:
         RecipeError: everything that is wrong with its shape.
     """
-    data = to_data(tree)
-    errors = _errors(data)
-    if isinstance(errors, list) and _retype(data, tree, errors):
-        errors = _errors(data)
-    if isinstance(errors, Recipe):
-        return errors
-    raise RecipeError(_diagnostics(errors, tree, Recipe))
+    _, found = judged(tree)
+    if isinstance(found, Recipe):
+        return found
+    raise RecipeError(_diagnostics(found, tree, Recipe))
+
+
+def judged(tree: MapNode, data: Any = None) -> tuple[Any, Recipe | list[ErrorDetails]]:
+    """The data of a tree, or what is left of it, typed by the schema; and the recipe, or what is wrong."""
+    data = to_data(tree) if data is None else data
+    found = _errors(data)
+    if isinstance(found, list) and _retype(data, tree, found):
+        found = _errors(data)
+    return data, found
 
 
 def to_diagnostics(error: ValidationError, tree: MapNode, model: type[Model]) -> list[Diagnostic]:
