@@ -30,11 +30,12 @@ def take_over(source: Path, target: Path, root: Path) -> None:
     for path in sorted(source.iterdir()):
         if not any(fnmatch(path.name, pattern) for pattern in LEFT_OUT):
             _link(path, target / path.name)
-    adapter = target / "adapter_config.json"
-    if adapter.is_file():
-        config = json.loads(adapter.read_bytes())
-        remove(adapter)  # the link's other name is the trainer's file
-        write_json(adapter, _relative(config, root))
+    for name, told in (("adapter_config.json", "base_model_name_or_path"), ("config.json", "_name_or_path")):
+        path = target / name
+        config = json.loads(path.read_bytes()) if path.is_file() else {}
+        if told in config:
+            remove(path)  # the link's other name is the trainer's file
+            write_json(path, _steady(config, told, root))
 
 
 def _link(source: Path, target: Path) -> None:
@@ -51,12 +52,12 @@ def _link_file(source: str | Path, target: str | Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _relative(config: dict[str, Any], root: Path) -> dict[str, Any]:
-    """An adapter's configuration without this machine's paths. Module names, collected in a set, are put in order."""
-    base = config.get("base_model_name_or_path")
+def _steady(config: dict[str, Any], told: str, root: Path) -> dict[str, Any]:
+    """A configuration without this machine's path. Names of modules, collected in a set, are put in order."""
+    base = config[told]
     if isinstance(base, str) and Path(base).is_absolute():
         inside = os.path.relpath(base, root)
-        config["base_model_name_or_path"] = Path(base).name if inside.startswith("..") else Path(inside).as_posix()
+        config[told] = Path(base).name if inside.startswith("..") else Path(inside).as_posix()
     modules = config.get("target_modules")
     if isinstance(modules, list):
         config["target_modules"] = sorted(modules)

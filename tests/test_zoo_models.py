@@ -18,9 +18,10 @@ RUNS = {
     "cogvlm-17b": "cogvlm",
     "cogvlm2-19b": "cogvlm2",
     "smoke": "llava1_5_hf",
+    "older-smoke": "llava1_5_hf",
 }
 """Variant of the zoo → the type of model that ms-swift is told."""
-OLDER = ("minicpm-v-2-6", "minicpm-v-1", "cogvlm-17b", "cogvlm2-19b")
+OLDER = ("minicpm-v-2-6", "minicpm-v-1", "cogvlm-17b", "cogvlm2-19b", "older-smoke")
 """The variants that run in the toolchain with an older transformers."""
 OLD = ["OpenBMB/MiniCPM-V", "ZhipuAI/cogvlm-chat", "zai-org/cogvlm-chat-hf", "ZhipuAI/cogvlm2-llama3-chat-19B"]
 """Models whose own code was written for transformers below 4.42: MiniCPM-V 1.0, CogVLM 17B by both of its names, CogVLM2."""

@@ -20,6 +20,8 @@ class Older:
     """Command → options that it neither has nor needs, whatever their value."""
     unread: frozenset[str] = frozenset()
     """Variables of the environment that it does not look at."""
+    mixed: Mapping[Value, str] = field(default_factory=dict)
+    """Number format of the weights → the option of mixed precision that it turns on in training, whatever else is said."""
     unwatched: bool = False
     """Whether it has no callbacks by name, so that nothing compares what its trainer holds with the plan."""
 
@@ -35,6 +37,7 @@ OLDER: dict[tuple[str, str], Older] = {
             "infer": frozenset({"write_batch_size"}),  # it writes all answers at the end
         },
         unread=frozenset({"ROOT_IMAGE_DIR"}),
+        mixed={"float32": "fp16", "float16": "fp16", "bfloat16": "bf16"},
         unwatched=True,
     )
 }
@@ -60,6 +63,13 @@ def unread(engine: tuple[str, str], within: str) -> frozenset[str]:
     """Variables that the release of an engine in a toolchain does not look at, though the backends write them."""
     older = OLDER.get((within, engine[0]))
     return older.unread if older else frozenset()
+
+
+def mixed(command: Command, engine: tuple[str, str], within: str) -> str | None:
+    """The option of mixed precision that a training turns on by itself though the command turns it off."""
+    older = OLDER.get((within, engine[0]))
+    option = older.mixed.get(command.options.get("torch_dtype", ""), "") if older and command.trains else ""
+    return option if command.options.get(option) is False else None
 
 
 def unwatched(command: Command) -> bool:

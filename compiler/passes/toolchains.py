@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from compiler.backends.older import spelled, unread
+from compiler.backends.older import mixed, spelled, unread
 from compiler.passes.identity import needed
 from compiler.plan import Command, Plan, StagePlan, Value
 from schema.diagnostics import Diagnostic, Span
@@ -17,9 +17,8 @@ def toolchains(plan: Plan) -> Plan:
     """Every stage with its toolchain and its commands with that toolchain's signatures, and what it cannot run."""
     recipe = plan.instance.recipe
     stages = tuple(replace(stage, toolchain=recipe.toolchain_of(stage.name)) for stage in plan.stages)
-    found = [
-        problem for stage in stages for problem in (*_lacks(plan, stage), *_model(plan, stage), *_pictures(plan, stage))
-    ]
+    rules = (_lacks, _model, _pictures, _precision)
+    found = [problem for stage in stages for rule in rules for problem in rule(plan, stage)]
     stages = tuple(_signed(stage) for stage in stages)
     return replace(plan, stages=stages, diagnostics=(*plan.diagnostics, *found))
 
@@ -110,6 +109,22 @@ def _pictures(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
         message = f"the toolchain `{stage.toolchain}` does not find the pictures of `{stage.name}`, made with its data"
         help = "name a data set whose pictures are files of the project, such as `kind: image-folder`"
         yield Diagnostic("R0343", message, help, (_place(plan, stage),))
+
+
+def _precision(plan: Plan, stage: StagePlan) -> Iterator[Diagnostic]:
+    """R0345: an engine that trains in another precision than it is told."""
+    for command in stage.launch.commands:
+        engine = _engine(command)
+        turned_on = engine and mixed(command, engine, stage.toolchain)
+        if turned_on and stage.model is not None:
+            dtype = stage.model.spec.dtype
+            message = f"the toolchain `{stage.toolchain}` trains weights in {dtype} in {_FORMATS[turned_on]}, always"
+            help = "write `dtype: bfloat16` in the model, without another `precision`"
+            span = plan.instance.at("models", stage.model.name, "dtype")
+            yield Diagnostic("R0345", message, help, (replace(span, label=f"the model of `{stage.name}`"),))
+
+
+_FORMATS = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 def _entry(stage: StagePlan) -> ModelEntry | None:

@@ -45,8 +45,13 @@ def llava(to: Path) -> Any:
 
 
 def llava_v4(to: Path) -> Any:
-    """The same model in the files of transformers 4, which has other names for some of what they say."""
+    """The same model in the files of transformers 4, which has other names for some of what they hold."""
+    from safetensors.torch import load_file, save_file
+
     model = llava(to)
+    weights = load_file(to / "model.safetensors")
+    inner = {name: name.replace("vision_tower.", "vision_tower.vision_model.", 1) for name in weights}
+    save_file({inner[name]: weight for name, weight in weights.items()}, to / "model.safetensors", {"format": "pt"})
     config = read_json(to / "config.json")
     write_json(to / "config.json", {**config, "torch_dtype": config.pop("dtype")})
     processor = read_json(to / "processor_config.json")

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# animals-zoo/older-smoke · answers · predict. Written by `recipe compile recipes/animals-zoo.yaml`; edit the recipe, not this file.
+# By hand, from the project's root: RECIPE_OUT=$(mktemp -d) bash pipelines/animals-zoo/older-smoke/answers.sh
+set -euo pipefail
+: "${RECIPE_OUT:?name a folder for what this stage writes}"
+export OMP_NUM_THREADS=1
+export PYTHONHASHSEED=0
+export HF_HUB_OFFLINE=1
+export MODELSCOPE_CACHE=.recipe/cache/modelscope
+export TOKENIZERS_PARALLELISM=false
+export CUDA_VISIBLE_DEVICES=''
+
+swift infer \
+  --model outputs/animals-zoo/older-smoke/merged/model \
+  --model_type llava1_5_hf \
+  --template llava1_5_hf \
+  --task_type causal_lm \
+  --torch_dtype bfloat16 \
+  --attn_impl sdpa \
+  --val_dataset outputs/animals-zoo/older-smoke/data/validation.jsonl \
+  --max_length 2048 \
+  --truncation_strategy delete \
+  --max_new_tokens 4 \
+  --temperature 0.0 \
+  --top_p 1.0 \
+  --top_k 50 \
+  --max_batch_size 8 \
+  --seed 42 \
+  --data_seed 42 \
+  --infer_backend pt \
+  --stream false \
+  --strict true \
+  --use_chat_template true \
+  --template_backend swift \
+  --enable_cache false \
+  --repetition_penalty 1.0 \
+  --num_beams 1 \
+  --logprobs false \
+  --merge_lora false \
+  --use_hf false \
+  --load_data_args false \
+  --load_args false \
+  --result_path "$RECIPE_OUT/raw.jsonl"
+
+python -m runners.collect predictions \
+  --raw "$RECIPE_OUT/raw.jsonl" \
+  --data outputs/animals-zoo/older-smoke/data/validation.jsonl \
+  --to "$RECIPE_OUT/result" \
+  --classes outputs/animals-zoo/older-smoke/data/classes.json \
+  --parse label
