@@ -81,9 +81,9 @@ def student_adapters_are_possible(context: Context) -> Iterator[Diagnostic]:
             continue
         place = context.at("stages", name, "student", "lora", "rank")
         if not stage.student.facts.lora:
-            fitting = " or ".join(f"`{family}`" for family, facts in FAMILIES.items() if facts.lora)
+            fitting = " or ".join(f"`family: {family}`" for family, facts in FAMILIES.items() if facts.lora)
             message = f"`lora` puts adapters into a transformer, and `{stage.student.family}` is none"
-            yield Diagnostic("R0393", message, f"remove `lora`, or write `family: {fitting}`", (place,))
+            yield Diagnostic("R0393", message, f"remove `lora`, or write {fitting}", (place,))
         elif stage.student.pretrained is None:
             message = "adapters on random weights have nothing to adapt: the rest of the student stays random"
             help = "add `pretrained:` with weights of this network, or write `rank: 0`"

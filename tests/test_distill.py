@@ -83,8 +83,15 @@ def test_show_marks_what_was_recommended(tmp_path):
     code, shown, _ = recipe(tmp_path, "show", "recipes/small.yaml")
     assert code == 0
     line = next(line for line in shown.splitlines() if line.startswith("recommended for resnet"))
-    assert "batch.global 32" in line
+    assert "batch.global 32" in line and "feature_loss cosine" in line
     assert "learning_rate" not in line
+
+
+@pytest.mark.parametrize("fields", ["type: none, student: resnet/resnet50", TAUGHT + ", type: logit"])
+def test_show_names_no_loss_of_features_where_none_are_compared(tmp_path, fields):
+    written(tmp_path, fields)
+    _, shown, _ = recipe(tmp_path, "show", "recipes/small.yaml")
+    assert "recommended for resnet" in shown and "feature_loss" not in shown
 
 
 # What it compiles to
@@ -234,7 +241,7 @@ def test_what_works_is_not_warned_of(tmp_path):
     assert found(tmp_path, fields) == {}
 
 
-@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-8B-Instruct", "Qwen2.5-VL-8B"])
+@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-8B-Instruct", "Qwen2.5-VL-8B", "Qwen2.5-VL 8B"])
 def test_a_model_that_does_not_exist_is_told_with_what_may_be_meant(tmp_path, name):
     diagnostic = found(tmp_path, TAUGHT, teacher=f"{{id: {name}}}")["R0315"]
     assert "does not exist" in diagnostic.message
