@@ -126,7 +126,7 @@ def say(folder, file, data="train.jsonl", width=32):
     arrays = {"features": draw.standard_normal((len(entries), width, *grid)).astype(numpy.float16)}
     if read.wants_scores:
         arrays["scores"] = draw.standard_normal((len(entries), len(read.classes))).astype(numpy.float32)
-    with cache.held(folder, asking.asked(read, folder, folder / "teacher", None).told) as held:
+    with cache.held(folder, asking.asked(read, folder, folder / "teacher", None)) as held:
         held.add(entries, arrays)
         return held.bytes / len(entries)
 

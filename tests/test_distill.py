@@ -236,6 +236,28 @@ def test_what_seldom_works_is_warned_of(tmp_path, fields, memory, code):
     assert found(tmp_path, fields, memory=memory)[code].severity == "warning"
 
 
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        (
+            "type: none, student: resnet/resnet50, temperature: 2.0, hard_label_weight: 1.0",
+            ["hard_label_weight", "temperature"],
+        ),
+        (TAUGHT + ", type: feature, temperature: 2.0, scores: {calibration: mean}", ["scores", "temperature"]),
+        (TAUGHT + ", type: logit, features: {grid: 8}", ["features"]),
+        (TAUGHT + ", features: {grid: 8, pooling: max}", ["grid"]),
+        (TAUGHT + ", optimizer: {momentum: 0.5}", ["momentum"]),
+        (TAUGHT + ", optimizer: {name: sgd, momentum: 0.5}", []),
+        (TAUGHT + ", temperature: 2.0, feature_loss: mse, scores: {calibration: mean}", []),
+    ],
+)
+def test_what_has_no_effect_is_warned_of(tmp_path, fields, names):
+    told = findings(written(tmp_path, fields), {})
+    assert [(d.code, d.severity, d.message.split("`")[1]) for d in told] == [
+        ("R0465", "warning", name) for name in names
+    ]
+
+
 def test_what_works_is_not_warned_of(tmp_path):
     fields = "teacher: teacher, student: vit/vit-large, optimizer: {learning_rate: 9e-4}"
     assert found(tmp_path, fields) == {}
