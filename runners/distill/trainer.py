@@ -216,9 +216,10 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         raise RecipeError([Diagnostic("R0664", message, help)])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Beside the loss, the parts that it is the sum of."""
+        """Beside the loss, the parts that it is the sum of; as with the loss, over all processes."""
         if "loss" in logs:
-            logs |= {name: float(torch.stack(values).mean()) for name, values in self.parts.items()}
+            means = torch.stack([torch.stack(values).mean() for values in self.parts.values()])
+            logs |= dict(zip(self.parts, self.accelerator.reduce(means, "mean").tolist(), strict=True))
             self.parts.clear()
         super().log(logs, start_time)
 
