@@ -8,6 +8,7 @@ IGNORED_OPTIONS: dict[str, str] = {
     "to": "a place",
     "from": "a place within the working folder",
     "raw": "a place within the working folder",
+    "evaluation": "a place within the working folder",
     "add_version": "shapes the name of the output folder",
     "create_checkpoint_symlink": "links beside the checkpoints",
     "resume_from_checkpoint": "a run that goes on ends with the same bytes as one that was not cut",

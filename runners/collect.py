@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_argument("--to", type=Path, required=True, metavar="DIR")
         if name == "checkpoint":
             command.add_argument("--select", choices=("last", "best"), default="last")
+            command.add_argument("--evaluation", type=Path, metavar="FILE", help="for what evaluations measured")
     command = commands.add_parser("predictions")
     command.add_argument("--raw", type=Path, required=True, metavar="FILE", help="what the engine answered")
     command.add_argument("--data", type=Path, required=True, metavar="FILE", help="what it was asked")
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     options.to.mkdir(parents=True, exist_ok=True)
     if options.command == "checkpoint":
-        checkpoint(options.source, options.to, options.select)
+        checkpoint(options.source, options.to, options.select, options.evaluation)
     elif options.command == "model":
         model(options.source, options.to)
     else:
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def checkpoint(source: Path, to: Path, select: str) -> None:
-    """Write model/, curve.csv and metrics.json of a training. Errors: RecipeError R0616 when it left no checkpoint."""
+def checkpoint(source: Path, to: Path, select: str, evaluation: Path | None) -> None:
+    """Write model/, metrics.json and curves of a training. Errors: RecipeError R0616 when it left no checkpoint."""
     complete = {int(match[1]): path for path in _folders(source) if (match := CHECKPOINT.fullmatch(path.name))}
     states = {step: state for step, path in complete.items() if (state := read_json(path / "trainer_state.json"))}
     if not states:
@@ -63,7 +64,7 @@ def checkpoint(source: Path, to: Path, select: str) -> None:
         raise _unusable(f"the best checkpoint, of step {chosen}, is no longer in {source}")
     points = curve.points(states[last]["log_history"])
     scrub.take_over(complete[chosen], to / "model", Path.cwd())
-    write_atomically(to / "curve.csv", curve.table(points).encode(), durable=False)
+    curve.write(points, to / "curve.csv", evaluation)
     write_json(to / "metrics.json", curve.summary(points, chosen))
 
 

@@ -35,12 +35,7 @@ def _called(values: Values, begin: str, end: str) -> Values:
 
 
 def remarks(instance: Instance) -> Iterator[str]:
-    """Why a teacher has no column: who learns from features alone is told nothing that could be scored."""
+    """Why a teacher has no column: it says no boxes and no pixels."""
     for name, stage in instance.recipe.stages.items():
-        if isinstance(stage, Distill) and stage.distillation == "feature":
-            why = (
-                "`type: hybrid` asks for its scores"
-                if "hybrid" in stage.student.facts.kinds
-                else f"for {stage.learns} it gives none"
-            )
-            yield f"No score of the teacher of `{name}`: the student learns from its features, and {why}."
+        if isinstance(stage, Distill) and stage.distillation != "none" and "logit" not in stage.student.facts.kinds:
+            yield f"No score of the teacher of `{name}`: it gives none for {stage.learns}."

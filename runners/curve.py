@@ -1,8 +1,9 @@
-"""The training curve, from the history that a trainer saves with each checkpoint.
+"""The curves of a training and of its evaluations, from the history that a trainer saves with each checkpoint.
 
 [{"step": 10, "loss": 2.29, "learning_rate": 2e-3}, {"step": 45, "eval_loss": 1.7, "eval_runtime": 0.5}, …]
 
-A checkpoint's own history has each step once, also after a resume; times are left out, so equal runs give equal files.
+curve.csv has what steps measured, evaluation.csv what was measured on rows that are held out. A checkpoint's own history has
+each step once, also after a resume; times are left out, so equal runs give equal files.
 """
 
 from __future__ import annotations
@@ -11,9 +12,16 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-FIRST = ("step", "epoch", "loss", "eval_loss", "learning_rate")
+from schema.files import write_atomically
+
+SHARED = ("step", "epoch")
+FIRST = (*SHARED, "loss", "eval_loss", "learning_rate")
+EVALUATED = "eval_"
+APART = (EVALUATED, "before_", "teacher_")
+"""How names begin of what steps do not measure."""
 TIMING = re.compile(
     r".*(_runtime|_per_second)$|memory.*|train_speed.*|step_time|elapsed_time|remaining_time|total_flos"
 )
@@ -40,10 +48,29 @@ def _rounded(value: float) -> float:
     return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
 
 
-def table(curve: Points) -> str:
-    """The curve as CSV, well-known columns first."""
-    names = {name for point in curve for name in point}
-    columns = [name for name in FIRST if name in names or name in ("step", "loss")]
+def write(curve: Points, steps: Path, evaluation: Path | None) -> None:
+    """Write what steps measured, and where a file is named, what evaluations did."""
+    write_atomically(steps, of_steps(curve).encode(), durable=False)
+    if evaluation is not None:
+        write_atomically(evaluation, of_evaluations(curve).encode(), durable=False)
+
+
+def of_steps(curve: Points) -> str:
+    """What steps measured, as CSV."""
+    steps = [{n: value for n, value in point.items() if not n.startswith(APART)} for point in curve if "loss" in point]
+    return _table(steps, "loss")
+
+
+def of_evaluations(curve: Points) -> str:
+    """What evaluations measured, as CSV."""
+    found = [{n: value for n, value in point.items() if n in SHARED or n.startswith(EVALUATED)} for point in curve]
+    return _table([point for point in found if any(name.startswith(EVALUATED) for name in point)], "eval_loss")
+
+
+def _table(curve: Points, measured: str) -> str:
+    """Well-known columns first; without points the head alone, with what would have been measured."""
+    names = {name for point in curve for name in point} | {"step", measured}
+    columns = [name for name in FIRST if name in names]
     columns += sorted(names - set(columns))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")

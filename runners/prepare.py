@@ -238,7 +238,7 @@ def _report(
 
 def _refusal(problem: Diagnostic) -> dict[str, Any]:
     place = problem.spans[0] if problem.spans else None
-    where = {"file": place.file, "line": place.line} if place else {}
+    where = {"file": place.file, "line": place.line or 1} if place else {}
     return {"code": problem.code, "message": problem.message, **where}
 
 

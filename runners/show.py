@@ -38,7 +38,7 @@ def show(folder: Path) -> list[RenderableType]:
     if (folder / "ranks.csv").is_file():
         found.append(plain(json.loads((folder / "metrics.json").read_bytes())))
     if (folder / "curve.csv").is_file():
-        found.append(curve(folder / "curve.csv"))
+        found.append(curve(folder))
     return found
 
 
@@ -117,15 +117,16 @@ def _cell(count: int, right: bool) -> Text:
     return Text(str(count) if count else "·", style="green" if right else "red" if count else "dim")
 
 
-def curve(file: Path) -> RenderableType:
+def curve(folder: Path) -> RenderableType:
     """Training loss by step, and validation loss if there is one."""
-    with file.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return Group(*_plots(rows))
+    return Group(*_plots(folder))
 
 
-def _plots(rows: Sequence[dict[str, str]]) -> Iterator[RenderableType]:
-    for name in ("loss", "eval_loss"):
+def _plots(folder: Path) -> Iterator[RenderableType]:
+    for file, name in (("curve.csv", "loss"), ("evaluation.csv", "eval_loss")):
+        rows = (
+            list(csv.DictReader((folder / file).read_text("utf-8").splitlines())) if (folder / file).is_file() else []
+        )
         points = [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
         if len(points) > 1:
             yield plot(name, points)

@@ -9,7 +9,7 @@ from schema.base import bytes_of
 from schema.context import Context
 from schema.diagnostics import Diagnostic, Span
 from schema.stages.distill import Distill
-from schema.students import FAMILIES, METRICS, TEACHERS
+from schema.students import FAMILIES, METRICS, TEACHERS, Distillation
 from schema.suggest import nearest
 
 ROWS_OF_STUDENTS = {
@@ -19,6 +19,16 @@ ROWS_OF_STUDENTS = {
     "sequence": "sequence",
 }
 """Task of a student → what its rows are prepared for."""
+UNREAD: dict[Distillation, tuple[str, ...]] = {
+    "none": (
+        *("hard_label_weight", "soft_label_weight", "temperature"),
+        *("feature_loss", "align_feature", "features", "scores"),
+    ),
+    "feature": ("temperature", "scores"),
+    "logit": ("feature_loss", "align_feature", "features"),
+    "hybrid": (),
+}
+"""What is learned from a teacher → fields of a stage that it leaves aside."""
 LARGE_VIT_MEMORY = 24 * 2**30
 VIT_RATE = 1e-3
 SEGMENTATION_BATCH, SEGMENTATION_SIZE = 16, 512
@@ -81,9 +91,9 @@ def student_adapters_are_possible(context: Context) -> Iterator[Diagnostic]:
             continue
         place = context.at("stages", name, "student", "lora", "rank")
         if not stage.student.facts.lora:
-            fitting = " or ".join(f"`{family}`" for family, facts in FAMILIES.items() if facts.lora)
+            fitting = " or ".join(f"`family: {family}`" for family, facts in FAMILIES.items() if facts.lora)
             message = f"`lora` puts adapters into a transformer, and `{stage.student.family}` is none"
-            yield Diagnostic("R0393", message, f"remove `lora`, or write `family: {fitting}`", (place,))
+            yield Diagnostic("R0393", message, f"remove `lora`, or write {fitting}", (place,))
         elif stage.student.pretrained is None:
             message = "adapters on random weights have nothing to adapt: the rest of the student stays random"
             help = "add `pretrained:` with weights of this network, or write `rank: 0`"
@@ -193,11 +203,30 @@ def student_metrics_exist(context: Context) -> Iterator[Diagnostic]:
 def students_step(context: Context) -> Iterator[Diagnostic]:
     """R0462: something is learned: one of the losses has a weight."""
     for name, stage in _stages(context):
-        soft = stage.soft_label_weight if stage.distillation != "none" else 0.0
-        if stage.hard_label_weight == 0 and soft == 0:
+        if stage.distillation != "none" and stage.hard_label_weight == 0 and stage.soft_label_weight == 0:
             message = "no loss has a weight, so nothing is learned"
             place = context.at("stages", name, "hard_label_weight")
             yield Diagnostic("R0462", message, "write `hard_label_weight: 0.5`", (place,))
+
+
+def settings_are_read(context: Context) -> Iterator[Diagnostic]:
+    """R0465: what is written can change the result (warnings)."""
+    for name, stage in _stages(context):
+        chosen = "" if stage.type else f", which is recommended for `{stage.student.family}`,"
+        because = f"`type: {stage.distillation}`{chosen} does not read it"
+        said = ("features", stage.features), ("optimizer", stage.optimizer)
+        written: set[tuple[str, ...]] = {(field,) for field in stage.model_fields_set}
+        written |= {(above, field) for above, model in said for field in model.model_fields_set}
+        unread: dict[tuple[str, ...], str] = {(field,): because for field in UNREAD[stage.distillation]}
+        if ("features",) not in unread:
+            dense = stage.learns in ("detection", "segmentation")
+            field, kept = ("pooling", "a token grid") if dense else ("grid", "one vector of each picture")
+            unread[("features", field)] = f"a student that learns {stage.learns} is compared with {kept}"
+        if (stage.optimizer.name or stage.student.facts.optimizer) != "sgd":
+            unread[("optimizer", "momentum")] = "only `sgd` has a momentum"
+        for path in sorted(written & unread.keys()):
+            place = context.key_at("stages", name, *path)
+            yield _warning("R0465", f"`{path[-1]}` has no effect: {unread[path]}", "remove it", place)
 
 
 def frozen_norms_are_of_use(context: Context) -> Iterator[Diagnostic]:
@@ -228,5 +257,6 @@ RULES = (
     student_cadences_fit,
     student_metrics_exist,
     students_step,
+    settings_are_read,
     frozen_norms_are_of_use,
 )

@@ -140,7 +140,8 @@ class _Page:
     def _file(self, file: str, spans: list[Span], diagnostic: Diagnostic, gutter: int, arrow: str) -> Iterator[str]:
         """The place and the excerpts of one file, in the order of its lines."""
         first, main = spans[0], diagnostic.spans[0]
-        at = f":{first.line}:{first.column}" if self.lines.get(first) is not None or first.line > 1 else ""
+        whole = (first.line, first.end_line, first.end_column) == (1, 1, 1)
+        at = "" if whole and self.lines.get(first) is None else f":{first.line}:{first.column}"
         yield f"{self._paint(' ' * (gutter - 1) + arrow, 'gutter')} {_message(file)}{at}"
         shown = sorted((span for span in spans if self.lines.get(span) is not None), key=lambda s: (s.line, s.column))
         bar = self._paint(" " * gutter + " |", "gutter")

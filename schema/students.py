@@ -73,12 +73,6 @@ A teacher that is not listed is not refused: the training compares its own width
 """
 TEACHER_TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 """Model types whose vision tower and scores can be read."""
-MISNAMED: dict[str, tuple[str, ...]] = {
-    "qwen2.5-vl-8b": ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
-    "qwen2-vl-8b": ("Qwen/Qwen2-VL-7B-Instruct",),
-    "qwen3-vl-7b": ("Qwen/Qwen3-VL-8B-Instruct",),
-}
-"""Names that are spoken of and that no model has → what may be meant."""
 
 METRICS: dict[StudentTask, tuple[str, ...]] = {
     "classification": ("loss", "accuracy", "f1_macro"),

@@ -87,13 +87,13 @@ def digits(folder, rows=ROWS, held_out=32, first=0):
 
 
 def shapes(folder, rows=16, size=64):
-    """Pictures of one bright square each, as rows of detection, segmentation and sequences (two pictures a clip)."""
+    """Pictures of one bright square each, as rows of every task (two pictures a clip)."""
     import numpy
     from PIL import Image
 
     draw = numpy.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
-    lines = {"detect": [], "segment": [], "sequence": []}
+    lines = {"classify": [], "detect": [], "segment": [], "sequence": []}
     for number in range(rows):
         left, top, side = draw.integers(4, size // 2, 3).tolist()
         pixels = draw.integers(0, 60, (size, size, 3), dtype=numpy.uint8)
@@ -104,6 +104,7 @@ def shapes(folder, rows=16, size=64):
         Image.fromarray(pixels).save(folder / path)
         Image.fromarray(mask).save(folder / masked)
         box = [left, top, left + side, top + side]
+        lines["classify"].append({"images": [path], "label": number % 2})
         lines["detect"].append({"images": [path], "boxes": [box], "labels": [number % 2]})
         lines["segment"].append({"images": [path], "mask": masked})
         lines["sequence"].append({"frames": [path, "images/0.png"], "label": number % 2})
@@ -126,7 +127,7 @@ def say(folder, file, data="train.jsonl", width=32):
     arrays = {"features": draw.standard_normal((len(entries), width, *grid)).astype(numpy.float16)}
     if read.wants_scores:
         arrays["scores"] = draw.standard_normal((len(entries), len(read.classes))).astype(numpy.float32)
-    with cache.held(folder, asking.asked(read, folder, folder / "teacher", None).told) as held:
+    with cache.held(folder, asking.asked(read, folder, folder / "teacher", None)) as held:
         held.add(entries, arrays)
         return held.bytes / len(entries)
 

@@ -50,6 +50,11 @@ HISTORY = [
 ]
 
 
+def table(file):
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def run(*arguments):
     return collect.main([str(argument) for argument in arguments])
 
@@ -59,20 +64,37 @@ def test_the_last_checkpoint(root):
     checkpoint(root, 4, HISTORY, best=2)
     checkpoint(root, 10, HISTORY, state=False)  # cut while it was written
     (root / "run/checkpoints/last-checkpoint").symlink_to("checkpoint-10")
-    run("checkpoint", "--from", "run/checkpoints", "--to", "run/result")
     result = root / "run/result"
-    assert sorted(path.name for path in result.iterdir()) == ["curve.csv", "metrics.json", "model"]
+    run("checkpoint", "--from", "run/checkpoints", "--to", "run/result", "--evaluation", result / "evaluation.csv")
+    assert sorted(path.name for path in result.iterdir()) == ["curve.csv", "evaluation.csv", "metrics.json", "model"]
     assert sorted(path.name for path in (result / "model").iterdir()) == ["config.json", "model.safetensors"]
     assert (result / "model/model.safetensors").read_bytes() == b"weights of step 4"
-    with (result / "curve.csv").open(newline="") as stream:
-        points = list(csv.DictReader(stream))
-    assert [point["step"] for point in points] == ["1", "2", "4"]
-    assert list(points[0])[:5] == ["step", "epoch", "loss", "eval_loss", "learning_rate"]
-    assert "eval_runtime" not in points[1] and "note" not in points[2]
-    assert points[1]["loss"] == "1.123456789" and points[1]["eval_loss"] == "1.5" and points[0]["eval_loss"] == ""
+    steps, evaluations = table(result / "curve.csv"), table(result / "evaluation.csv")
+    assert [point["step"] for point in steps] == ["1", "2", "4"]
+    assert list(steps[0]) == ["step", "epoch", "loss", "learning_rate", "grad_norm"]
+    assert steps[1]["loss"] == "1.123456789"
+    assert list(evaluations[0]) == ["step", "epoch", "eval_loss", "eval_acc"]
+    assert [(point["step"], point["eval_loss"]) for point in evaluations] == [("2", "1.5"), ("4", "1.6")]
     assert json.loads((result / "metrics.json").read_bytes()) == {
         "epoch": 0.4, "eval_acc": 0.5, "eval_loss": 1.6, "loss": 0.5, "selected_step": 4, "steps": 4,
     }  # fmt: skip
+
+
+def test_a_curve_has_no_empty_cells_where_evaluations_or_steps_are_rare(root):
+    """DVC draws an empty cell as 0."""
+    history = [{"step": 0, "eval_loss": 2.0, "before_loss": 2.0, "teacher_accuracy": 0.5}]
+    history += [{"step": step, "loss": 1 / step} for step in (2, 4)]
+    checkpoint(root, 5, [*history, {"step": 5, "eval_loss": 0.5}, {"step": 5, "train_loss": 0.3}])
+    run("checkpoint", "--from", "run/checkpoints", "--to", "run/result", "--evaluation", "run/result/evaluation.csv")
+    assert table(root / "run/result/curve.csv") == [{"step": "2", "loss": "0.5"}, {"step": "4", "loss": "0.25"}]
+    evaluations = [{"step": "0", "eval_loss": "2.0"}, {"step": "5", "eval_loss": "0.5"}]
+    assert table(root / "run/result/evaluation.csv") == evaluations
+
+
+def test_an_evaluation_that_never_came_leaves_its_head(root):
+    checkpoint(root, 1, HISTORY[:1])
+    run("checkpoint", "--from", "run/checkpoints", "--to", "run/result", "--evaluation", "run/result/evaluation.csv")
+    assert (root / "run/result/evaluation.csv").read_text() == "step,eval_loss\n"
 
 
 def test_the_best_checkpoint(root):

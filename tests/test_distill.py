@@ -83,8 +83,15 @@ def test_show_marks_what_was_recommended(tmp_path):
     code, shown, _ = recipe(tmp_path, "show", "recipes/small.yaml")
     assert code == 0
     line = next(line for line in shown.splitlines() if line.startswith("recommended for resnet"))
-    assert "batch.global 32" in line
+    assert "batch.global 32" in line and "feature_loss cosine" in line
     assert "learning_rate" not in line
+
+
+@pytest.mark.parametrize("fields", ["type: none, student: resnet/resnet50", TAUGHT + ", type: logit"])
+def test_show_names_no_loss_of_features_where_none_are_compared(tmp_path, fields):
+    written(tmp_path, fields)
+    _, shown, _ = recipe(tmp_path, "show", "recipes/small.yaml")
+    assert "recommended for resnet" in shown and "feature_loss" not in shown
 
 
 # What it compiles to
@@ -229,12 +236,34 @@ def test_what_seldom_works_is_warned_of(tmp_path, fields, memory, code):
     assert found(tmp_path, fields, memory=memory)[code].severity == "warning"
 
 
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        (
+            "type: none, student: resnet/resnet50, temperature: 2.0, hard_label_weight: 1.0",
+            ["hard_label_weight", "temperature"],
+        ),
+        (TAUGHT + ", type: feature, temperature: 2.0, scores: {calibration: mean}", ["scores", "temperature"]),
+        (TAUGHT + ", type: logit, features: {grid: 8}", ["features"]),
+        (TAUGHT + ", features: {grid: 8, pooling: max}", ["grid"]),
+        (TAUGHT + ", optimizer: {momentum: 0.5}", ["momentum"]),
+        (TAUGHT + ", optimizer: {name: sgd, momentum: 0.5}", []),
+        (TAUGHT + ", temperature: 2.0, feature_loss: mse, scores: {calibration: mean}", []),
+    ],
+)
+def test_what_has_no_effect_is_warned_of(tmp_path, fields, names):
+    told = findings(written(tmp_path, fields), {})
+    assert [(d.code, d.severity, d.message.split("`")[1]) for d in told] == [
+        ("R0465", "warning", name) for name in names
+    ]
+
+
 def test_what_works_is_not_warned_of(tmp_path):
     fields = "teacher: teacher, student: vit/vit-large, optimizer: {learning_rate: 9e-4}"
     assert found(tmp_path, fields) == {}
 
 
-@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-8B-Instruct", "Qwen2.5-VL-8B"])
+@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-8B-Instruct", "Qwen2.5-VL-8B", "Qwen2.5-VL 8B"])
 def test_a_model_that_does_not_exist_is_told_with_what_may_be_meant(tmp_path, name):
     diagnostic = found(tmp_path, TAUGHT, teacher=f"{{id: {name}}}")["R0315"]
     assert "does not exist" in diagnostic.message

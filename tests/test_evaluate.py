@@ -113,7 +113,8 @@ def test_shown_scores_of_tags_and_of_pairs(tmp_path):
 
 def test_shown_curve(tmp_path):
     assert show(tmp_path) == []
-    (tmp_path / "curve.csv").write_text("step,loss,eval_loss\n1,2.0,\n2,1.0,1.5\n3,0.5,\n4,0.25,1.25\n")
+    (tmp_path / "curve.csv").write_text("step,loss\n1,2.0\n2,1.0\n3,0.5\n4,0.25\n")
+    (tmp_path / "evaluation.csv").write_text("step,eval_loss\n2,1.5\n4,1.25\n")
     text = shown(tmp_path)
     assert "loss   2.0000 █" in text and "0.2500  (step 1 to 4)" in text
     assert "eval_loss   1.5000" in text

@@ -58,6 +58,7 @@ def test_evaluate(root):
 
 def test_collect_a_checkpoint(root):
     state = {"global_step": 2, "log_history": [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]}
+    state["log_history"].append({"step": 2, "eval_loss": 0.5})
     for place in PLACES:
         folder = root / place / "checkpoints" / "checkpoint-2"
         folder.mkdir(parents=True)
@@ -65,8 +66,9 @@ def test_collect_a_checkpoint(root):
         (folder / "args.json").write_text(json.dumps({"output_dir": str(folder)}))
         (folder / "config.json").write_text("{}")
         (folder / "model.safetensors").write_bytes(b"weights")
-        collect.main(["checkpoint", "--from", str(folder.parent), "--to", f"{place}/result", "--select", "last"])
-    assert "model/model.safetensors" in equal(root)
+        given = ["--to", f"{place}/result", "--evaluation", f"{place}/result/evaluation.csv", "--select", "last"]
+        collect.main(["checkpoint", "--from", str(folder.parent), *given])
+    assert {"evaluation.csv", "model/model.safetensors"} <= set(equal(root))
 
 
 def test_collect_predictions(root):

@@ -343,27 +343,3 @@ def test_places_are_lines_and_columns_of_the_script():
     script = read_script(text, "s.sh")
     assert [(r.place.line, r.place.column) for r in script.reports] == [(1, 1), (2, 1)]
     assert [(w.place.line, w.place.column) for w in script.commands[0].words] == [(5, 1), (5, 7), (6, 3), (6, 7)]
-
-
-# Distillation, whose script is not known
-
-
-def test_every_word_of_a_distillation_is_placed_or_listed(tmp_path):
-    """Each option was put at a path of the recipe, or is told; none is told and put."""
-    project(tmp_path)
-    text = source_of(HERE / "import/distillation").read_text("utf-8")
-    found = imported(tmp_path, text)
-    written = set(re.findall(r"--(\w+)", text))
-    placed = {entry.given.written.lstrip("-") for entry in found.draft.placed.values() if entry.given is not None}
-    listed = {item.raw.split()[0].lstrip("-") for item in found.left}
-    assert placed | listed == written
-    assert placed & listed == set()
-    assert listed == {"output_dir", "turbo"}
-
-
-def test_a_teacher_that_does_not_exist_is_named_with_those_that_may_be_meant(tmp_path):
-    project(tmp_path)
-    text = "python train.py --student_model resnet/resnet18 --teacher_model Qwen2.5-VL-8B --train_data data/x\n"
-    (left,) = imported(tmp_path, text)
-    for known in ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"):
-        assert known in left.reason

@@ -97,6 +97,7 @@ UNSAID_RULES = {
     "views_are_possible": "R0460",
     "student_cadences_fit": "R0461",
     "students_step": "R0462",
+    "settings_are_read": "R0465",
     "frozen_norms_are_of_use": "R0463",
     "student_metrics_exist": "R0464",
     "kinds_fit_tasks": "R0450",

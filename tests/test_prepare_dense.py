@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from prepare_data import config, picture, refused, rows
 
+from runners.data.rows import Place
 from runners.prepare import prepare
+from schema import render
 
 NONE = {"validation": 0.0, "test": 0.0, "stratify": False}
 SQUARE = [2, 2, 6, 2, 6, 6, 2, 6]
@@ -289,3 +291,9 @@ def test_motions_go_where_their_class_says(tmp_path):
             places.append((pixels != pixels[0, 0]).any(axis=2).nonzero()[1].mean())
         assert (places == sorted(places)) == (row["label"] == 0)
     assert len(rows(tmp_path / "out/train.jsonl")) == 6
+
+
+@pytest.mark.parametrize(("place", "shown"), [(Place("1.txt", 1), "1.txt:1:1"), (Place("1.txt"), "1.txt")])
+def test_a_first_row_is_told_from_a_whole_file(place, shown):
+    told = render.text([place.refuse("R0671", "the box has no area")], {})
+    assert f"--> {shown}\n" in told

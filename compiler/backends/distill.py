@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compiler.backends import accelerate
+from compiler.backends import accelerate, curves
 from compiler.backends.fields import LONG, own_environment, told_by_cluster
 from compiler.plan import (
     Command,
@@ -69,13 +69,16 @@ def distill(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
             trains=True,
             launcher=launcher,
         ),
-        Command(("python", "-m", STEPS[2]), {"config": file, "from": CHECKPOINTS, "to": RESULT}),
+        Command(
+            ("python", "-m", STEPS[2]),
+            {"config": file, "from": CHECKPOINTS, "to": RESULT, **curves.evaluation_file(bool(stage.evaluation.data))},
+        ),
     )
     launch = Launch(commands, own_environment(plan), _files(plan, planned), told_by_cluster(plan), _runners(stage))
     return launch, (
         Output("student", "model"),
         Output("metrics.json", "metrics"),
-        Output("curve.csv", "plot", {"x": "step", "y": _curves(stage), "title": "Training curve"}),
+        *_curves(stage),
     )
 
 
@@ -194,11 +197,10 @@ def _model(planned: StagePlan) -> dict[str, Any] | None:
     }
 
 
-def _curves(stage: Distill) -> Json:
-    """The loss, its parts, and what is measured on rows that are held out."""
-    told = PARTS[stage.distillation]
-    measured = ("eval_loss", MEASURED[stage.learns]) if stage.evaluation.data else ()
-    return ["loss", "task_loss", *told, *measured]
+def _curves(stage: Distill) -> tuple[Output, ...]:
+    """The loss with its parts, and what is measured on rows that are held out."""
+    evaluated = ("eval_loss", MEASURED[stage.learns]) if stage.evaluation.data else ()
+    return curves.drawn(("loss", "task_loss", *PARTS[stage.distillation]), evaluated, "Training curve")
 
 
 def _runners(stage: Distill) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from compiler.backends import curves
 from compiler.backends.fields import without_nulls
 from compiler.backends.ms_swift import SUPERVISED
 from compiler.backends.ms_swift_training import (
@@ -17,7 +18,6 @@ from compiler.backends.ms_swift_training import (
     environment,
     training_launch,
     training_options,
-    training_outputs,
 )
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Embed, Features, Retrieve
@@ -38,8 +38,7 @@ def embed(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     options = training_options(plan, planned, SUPERVISED, own, SFT_DEFAULTS)
     train = Command(("swift", "sft"), options, (ENGINE, "sft"), stage.engine.args, WATCH, True, {**SUPERVISED, **LORA})
     launch = training_launch(plan, planned, train)
-    curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
-    return replace(launch, env={**launch.env, **_contrast(stage)}), training_outputs(curve)
+    return replace(launch, env={**launch.env, **_contrast(stage)}), curves.outputs(stage, "loss", "Training curve")
 
 
 def _contrast(stage: Embed) -> dict[str, str]:

@@ -6,6 +6,7 @@ the default of schema version 1, so that another release of the engine with othe
 
 from __future__ import annotations
 
+from compiler.backends import curves
 from compiler.backends.fields import Fields, without_nulls
 from compiler.backends.ms_swift_training import (
     ENGINE,
@@ -17,7 +18,6 @@ from compiler.backends.ms_swift_training import (
     identity_of,
     training_launch,
     training_options,
-    training_outputs,
 )
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Classify, Merge, Predict
@@ -72,8 +72,7 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     options = training_options(plan, planned, SUPERVISED, own, SFT_DEFAULTS)
     fields = {**SUPERVISED, **LORA}
     train = Command(("swift", "sft"), options, (ENGINE, "sft"), stage.engine.args, WATCH, True, fields)
-    curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
-    return training_launch(plan, planned, train), training_outputs(curve)
+    return training_launch(plan, planned, train), curves.outputs(stage, "loss", "Training curve")
 
 
 def merge(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.backends import rewards
+from compiler.backends import curves, rewards
 from compiler.backends.fields import Fields, model_below
 from compiler.backends.ms_swift_training import (
     ENGINE,
@@ -18,7 +18,6 @@ from compiler.backends.ms_swift_training import (
     WATCH,
     training_launch,
     training_options,
-    training_outputs,
 )
 from compiler.plan import Command, InputPath, Launch, Output, Plan, StagePlan, Value
 from schema.stages import Dpo, Grpo
@@ -110,8 +109,7 @@ def grpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     check = rewards.plugin(plan, planned, stage.files)
     launch = training_launch(plan, planned, train, (check,), tuple(rewards.modules(stage.rewards)))
     files = {**launch.files, "rewards": rewards.config(stage.rewards, stage.files)}
-    curve = {"x": "step", "y": ["reward", "eval_reward"] if stage.evaluation.data else "reward", "title": "Reward"}
-    return replace(launch, files=files), training_outputs(curve)
+    return replace(launch, files=files), curves.outputs(stage, "reward", "Reward")
 
 
 def dpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
@@ -127,8 +125,7 @@ def dpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     }
     options = training_options(plan, planned, DPO, own, DPO_DEFAULTS)
     train = Command(("swift", "rlhf"), options, (ENGINE, "rlhf"), stage.engine.args, WATCH, True, {**DPO, **LORA})
-    curve = {"x": "step", "y": ["loss", "eval_loss"] if stage.evaluation.data else "loss", "title": "Training curve"}
-    return training_launch(plan, planned, train), training_outputs(curve)
+    return training_launch(plan, planned, train), curves.outputs(stage, "loss", "Training curve")
 
 
 def _adapters(planned: StagePlan, stage: AlignmentStage, compared: bool) -> dict[str, Value | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from compiler.backends import curves
 from compiler.backends.deepspeed import config as deepspeed_config
 from compiler.backends.fields import (
     LONG,
@@ -24,9 +25,7 @@ from compiler.plan import (
     Command,
     FilePath,
     InputPath,
-    Json,
     Launch,
-    Output,
     OutputPath,
     Plan,
     ResolvedModel,
@@ -175,18 +174,11 @@ def training_launch(
     stage, model = planned.stage, planned.model
     assert isinstance(stage, TrainingStage) and model is not None
     hardware = plan.instance.recipe.hardware
-    collect = Command(
-        ("python", "-m", "runners.collect", "checkpoint"),
-        {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
-    )
     files = {"deepspeed": deepspeed_config(stage.deepspeed, bool(stage.overlap_comm))} if stage.deepspeed else {}
     env = environment(plan, planned, model) | _launcher(hardware, stage)
-    return Launch((*before, train, collect), env, files, told_by_cluster(plan), ("runners.collect", *runners))
-
-
-def training_outputs(curve: Mapping[str, Json]) -> tuple[Output, ...]:
-    """What every training hands over."""
-    return Output("model", "model"), Output("metrics.json", "metrics"), Output("curve.csv", "plot", curve)
+    return Launch(
+        (*before, train, curves.collect(stage)), env, files, told_by_cluster(plan), ("runners.collect", *runners)
+    )
 
 
 def identity_of(model: ResolvedModel, trained: object) -> dict[str, Value | None]:

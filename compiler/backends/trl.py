@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from compiler.backends import curves
 from compiler.backends.fields import Fields
 from compiler.backends.trl_training import (
     BATCHES,
@@ -11,7 +12,6 @@ from compiler.backends.trl_training import (
     Unsaid,
     training_launch,
     training_options,
-    training_outputs,
     unsaid,
 )
 from compiler.backends.trl_training import TRAINING as SHARED
@@ -48,4 +48,4 @@ def sft(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     assert isinstance(stage, TrainingStage)
     options = training_options(plan, planned, TRAINING, {}, DEFAULTS)
     launch = training_launch(plan, planned, "sft", options, TRAINING)
-    return launch, training_outputs(stage, "loss", "Training curve")
+    return launch, curves.outputs(stage, "loss", "Training curve")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from compiler.backends import rewards
+from compiler.backends import curves, rewards
 from compiler.backends.fields import Fields, model_below
 from compiler.backends.trl_training import (
     BATCHES,
@@ -19,7 +19,6 @@ from compiler.backends.trl_training import (
     Unsaid,
     training_launch,
     training_options,
-    training_outputs,
     unsaid,
 )
 from compiler.plan import FilePath, InputPath, Launch, Output, Plan, StagePlan, Value
@@ -142,7 +141,7 @@ def grpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     launch = training_launch(plan, planned, "grpo", options, table)
     files = {**launch.files, "rewards": rewards.config(stage.rewards, stage.files)}
     runners = (*launch.runners, *rewards.modules(stage.rewards))
-    return replace(launch, files=files, runners=runners), training_outputs(stage, "reward", "Reward")
+    return replace(launch, files=files, runners=runners), curves.outputs(stage, "reward", "Reward")
 
 
 def dpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
@@ -158,7 +157,7 @@ def dpo(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]:
     }
     options = training_options(plan, planned, DPO, own, DPO_DEFAULTS)
     launch = training_launch(plan, planned, "dpo", options, {**DPO, "loss_type": ("loss_type",)})
-    return launch, training_outputs(stage, "loss", "Training curve")
+    return launch, curves.outputs(stage, "loss", "Training curve")
 
 
 def _compared(planned: StagePlan, stage: AlignmentStage, compared: bool) -> dict[str, Value | None]:

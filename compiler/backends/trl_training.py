@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from compiler.backends import accelerate
+from compiler.backends import accelerate, curves
 from compiler.backends.deepspeed import config as deepspeed_config
 from compiler.backends.fields import (
     LONG,
@@ -29,7 +29,6 @@ from compiler.plan import (
     InputPath,
     Json,
     Launch,
-    Output,
     OutputPath,
     Plan,
     ResolvedModel,
@@ -197,23 +196,13 @@ def training_launch(
         fields={**table, **LORA},
         launcher=accelerate.launcher(plan, planned, stage.deepspeed),
     )
-    collect = Command(
-        ("python", "-m", "runners.collect", "checkpoint"),
-        {"from": OutputPath("checkpoints"), "to": OutputPath("result"), "select": stage.checkpoints.select},
-    )
     return Launch(
-        (train, collect),
+        (train, curves.collect(stage)),
         own_environment(plan),
         _files(plan, stage),
         told_by_cluster(plan),
         (program, "runners.collect"),
     )
-
-
-def training_outputs(stage: TrainingStage, measured: str, title: str) -> tuple[Output, ...]:
-    """What every training hands over; the curve shows what is `measured`, in evaluations too."""
-    curve = {"x": "step", "y": [measured, f"eval_{measured}"] if stage.evaluation.data else measured, "title": title}
-    return Output("model", "model"), Output("metrics.json", "metrics"), Output("curve.csv", "plot", curve)
 
 
 def _precision(stage: TrainingStage, model: ResolvedModel) -> dict[str, Value | None]:

@@ -19,7 +19,9 @@ from schema.source import read_source
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A shell script, or a trainer's YAML.")],
+    file: Annotated[
+        Path, typer.Argument(help="A shell script, a trainer's YAML, or the JSON of a distillation service.")
+    ],
     name: Annotated[str | None, typer.Option(help="The recipe's name; the file's when absent.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; recipes/NAME.yaml when absent.")] = None,
     engine: Annotated[
@@ -27,7 +29,10 @@ def import_(
     ] = "trl",
     force: Annotated[bool, typer.Option("--force", help="Write over a recipe that is there.")] = False,
 ) -> None:
-    """Write a recipe from a script that runs swift, trl, accelerate, deepspeed or torchrun. Nothing of it is executed."""
+    """Write a recipe from a script that runs swift, trl, accelerate, deepspeed, torchrun or a distillation.
+
+    Nothing of it is executed.
+    """
     named = name if name is not None else _name_of(file)
     if re.match(NAME, named) is None or named.endswith("\n"):
         fail(f"`{named}` is not a name: write lower-case letters and digits, joined by `-` or `_`, behind `--name`")
@@ -56,7 +61,10 @@ def _name_of(file: Path) -> str:
 def _nothing(file: Path, left: tuple[Left, ...], sources: dict[str, str]) -> NoReturn:
     place = Span(str(file), 1, 1, 1, 1)
     message = f"nothing in `{file}` becomes a stage of a recipe"
-    help = "name a script with `swift sft` or `trl sft`, or a trainer behind `accelerate launch`, `deepspeed` or `torchrun`"
+    help = (
+        "name a script with `swift sft` or `trl sft`, a trainer behind `accelerate launch`, `deepspeed` or `torchrun`, "
+        "or one that is told a `--student_model`"
+    )
     report([*(item.diagnostic() for item in left), Diagnostic("R0730", message, help, (place,))], sources)
     raise typer.Exit(FINDINGS)
 

@@ -16,9 +16,12 @@ from typing import Any
 
 from compiler.importing.draft import Draft, Path, number
 from compiler.importing.files import given_entry
-from compiler.importing.left import Given
+from compiler.importing.left import Given, Left
+from compiler.importing.places import normal
+from schema.diagnostics import Span
+from schema.signature import meant_by
 from schema.source import MapNode, Node, parse
-from schema.students import FAMILIES, MISNAMED, StudentTask
+from schema.students import FAMILIES, Family, StudentTask
 
 STUDENT = frozenset({"student_model", "student_model_type", "student_type", "student_family"})
 """A trainer that is told one of these distils."""
@@ -66,21 +69,27 @@ FIELDS: Mapping[str, Path] = {
     "align_feature": ("align_feature",),
 }
 """Option → the field of the stage that it is."""
-TEXTS = frozenset({"family", "size", "pretrained", "task", "name", "schedule", "type", "feature_loss", "bias"})
-"""Fields that hold text, whatever it looks like."""
+WORDS = frozenset({"family", "size", "task", "name", "schedule", "type", "feature_loss", "bias"})
+"""Fields that hold one word, which the recipe writes small."""
+PRECISIONS = {"fp16": "float16", "bf16": "bfloat16"}
 TEACHERS = ("teacher_model", "teacher_model_path", "teacher_model_id", "teacher")
 DATA = ("train_data", "train_data_path", "dataset_path", "data_path", "data_dir", "train_dir", "dataset")
 HELD_OUT = ("val_data", "val_data_path", "validation_data", "val_dir", "eval_data", "val_dataset_path")
 ADDRESSES = ("api_base_url", "base_url", "api_url", "callback_url")
 BATCHES = ("batch_size", "train_batch_size", "per_device_train_batch_size")
 ACCUMULATION = ("gradient_accumulation_steps", "accumulation_steps", "accumulation")
-KINDS: Mapping[StudentTask, tuple[str, dict[str, Any]]] = {
-    "classification": ("classify", {"kind": "image-folder"}),
-    "detection": ("detect", {"kind": "coco"}),
-    "segmentation": ("segment", {"kind": "coco"}),
-    "sequence": ("sequence", {"kind": "frame-folder"}),
+KINDS: Mapping[StudentTask, tuple[str, str]] = {
+    "classification": ("classify", "image-folder"),
+    "detection": ("detect", "coco"),
+    "segmentation": ("segment", "coco"),
+    "sequence": ("sequence", "frame-folder"),
 }
 """A student's task → the task of its rows, and the kind of data set that is supposed."""
+TABLES = {".csv": "csv", ".jsonl": "jsonl"}
+NAMES = frozenset(
+    {*FIELDS, *STUDENT, *TEACHERS, *DATA, *HELD_OUT, *ADDRESSES, *BATCHES, *ACCUMULATION, *PRECISIONS, "task_id"}
+)
+"""Options that have a place in a recipe."""
 
 
 def bare(given: Given) -> str:
@@ -100,23 +109,18 @@ def unnamed(given: Iterator[Given]) -> dict[str, Given]:
 
 def from_json(text: str, file: str) -> list[Given]:
     """What a service posts, inner maps flattened. Errors: RecipeError for text that is no map."""
-    return list(_flat(parse(text, file)))
+    return list(_flat(parse(text, file), ""))
 
 
-def _flat(node: Node) -> Iterator[Given]:
+def _flat(node: Node, above: str) -> Iterator[Given]:
+    """`rank` in a map `lora` is `lora_rank`, unless it has a meaning by itself."""
     assert isinstance(node, MapNode)
     for name, item in node.items.items():
         if isinstance(item.value, MapNode):
-            yield from _flat(item.value)
+            yield from _flat(item.value, name)
         else:
-            yield from given_entry(name, item)
-
-
-def misnamed(given: Mapping[str, Given]) -> str:
-    """Why the teacher cannot be meant as it is named; empty where it can."""
-    named = _first(given, TEACHERS)
-    meant = MISNAMED.get(PurePosixPath(named.value).name.lower().removesuffix("-instruct")) if named else None
-    return f"there is no `{named.value}`: name {' or '.join(f'`{name}`' for name in meant)}" if named and meant else ""
+            whole = f"{above}_{name}" if name not in NAMES and f"{above}_{name}" in NAMES else name
+            yield from (replace(given, written=whole) for given in given_entry(name, item))
 
 
 def why_not(draft: Draft, stage: str, given: Given) -> str:
@@ -128,17 +132,20 @@ def why_not(draft: Draft, stage: str, given: Given) -> str:
     return refused or "no field of a distillation says it"
 
 
-def put(draft: Draft, stage: str, given: Mapping[str, Given]) -> None:
+def put(draft: Draft, stage: str, given: Mapping[str, Given], place: Span) -> None:
     """Say in the draft what the options say of the student, the teacher, the data and the service."""
-    if (whole := given.get("student_model")) is not None:
-        for field, text in zip(("family", "size"), whole.value.split("/"), strict=False):
-            draft.put(("stages", stage, "student", field), text, whole)
+    if "student_model" in given:
+        _student(draft, stage, given["student_model"])
     for name, path in FIELDS.items():
         if name in given:
-            draft.put(("stages", stage, *path), _value(given[name], path), given[name])
+            value = _value(given[name], path, draft_family(draft, stage))
+            draft.put(("stages", stage, *path), value, given[name])
+    for name, precision in PRECISIONS.items():
+        if name in given and _yes(given[name]):
+            draft.put(("stages", stage, "precision"), precision, given[name])
     _teacher(draft, stage, given)
     _batch(draft, stage, given)
-    _rows(draft, stage, given)
+    _rows(draft, stage, given, place)
     _service(draft, stage, given)
     if "seed" in given:
         draft.put(("seed",), number(given["seed"].value), given["seed"])
@@ -147,16 +154,40 @@ def put(draft: Draft, stage: str, given: Mapping[str, Given]) -> None:
             draft.put(("hardware", "gpus"), number(given[name].value), given[name])
 
 
-def _value(given: Given, path: Path) -> Any:
+def _student(draft: Draft, stage: str, named: Given) -> None:
+    """Family and size in one word, such as `resnet/resnet50`."""
+    for field, text in zip(("family", "size"), named.value.split("/"), strict=False):
+        path = ("stages", stage, "student", field)
+        draft.put(path, _value(replace(named, values=(text,)), path, draft_family(draft, stage)), named)
+
+
+def _value(given: Given, path: Path, family: Family | None) -> Any:
     text = given.value
     if path[-1] == "target_modules":
         return [name for value in given.values for name in re.split(r"[,\s]+", value) if name]
     if path[-1] == "align_feature":
-        return text.lower() not in ("false", "0", "no") and not given.negative
-    return text if path[-1] in TEXTS else number(text)
+        return _yes(given)
+    if path[-1] == "size" and family is not None:
+        return _size(family, text)
+    if path[-1] == "pretrained":
+        return text
+    return text.lower() if path[-1] in WORDS else number(text)
 
 
-def draft_family(draft: Draft, stage: str) -> str | None:
+def _size(family: Family, text: str) -> str:
+    """`yolov8n` and `tiny` are what a recipe calls `n` and `vit-tiny`."""
+
+    def letters(name: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", name.lower()).removeprefix(family)
+
+    return next((size for size in FAMILIES[family].sizes if letters(size) == letters(text)), text)
+
+
+def _yes(given: Given) -> bool:
+    return given.value.lower() not in ("false", "0", "no") and not given.negative
+
+
+def draft_family(draft: Draft, stage: str) -> Family | None:
     """The student's family, as far as the draft says one that there is."""
     said = draft.placed.get(("stages", stage, "student", "family"))
     return said.value if said and said.value in FAMILIES else None
@@ -173,13 +204,16 @@ def _teacher(draft: Draft, stage: str, given: Mapping[str, Given]) -> None:
     named = _first(given, TEACHERS)
     text = named.value if named else TEACHER
     folder = text.startswith((".", "/")) or text.count("/") > 1
-    if not folder or PurePosixPath(text).is_absolute():
-        draft.put(
-            ("models", "teacher", "id"), PurePosixPath(text).name if folder else text, named, default=named is None
-        )
+    name = PurePosixPath(text).name
+    if named is not None and (meant := meant_by(name)):
+        others = "".join(f"; or write `{other}`" for other in meant[1:])
+        draft.left.append(named.left(f"there is no such model: `{meant[0]}` stands in the recipe{others}"))
+        draft.put(("models", "teacher", "id"), meant[0], named)
+    elif not folder or PurePosixPath(text).is_absolute():
+        draft.put(("models", "teacher", "id"), name if folder else text, named, default=named is None)
     else:
-        draft.put(("models", "teacher", "id"), f"local/{PurePosixPath(text).name}")
-        draft.put(("models", "teacher", "path"), text.removeprefix("./").rstrip("/"), named)
+        draft.put(("models", "teacher", "id"), f"local/{name}")
+        draft.put(("models", "teacher", "path"), normal(text), named)
     draft.put(("stages", stage, "teacher"), "teacher")
 
 
@@ -197,29 +231,46 @@ def _batch(draft: Draft, stage: str, given: Mapping[str, Given]) -> None:
             draft.left.append(steps.left("`batch.global` says it: one pass is one step", "R0735"))
 
 
-def _rows(draft: Draft, stage: str, given: Mapping[str, Given]) -> None:
+def _rows(draft: Draft, stage: str, given: Mapping[str, Given], place: Span) -> None:
     family = draft_family(draft, stage)
     asked = draft.placed.get(("stages", stage, "task"))
-    task: Any = asked.value if asked and asked.value in KINDS else FAMILIES[family].task if family else "classification"  # type: ignore[index]
-    wanted, spec = KINDS[task]
+    task: StudentTask = FAMILIES[family].task if family else "classification"
+    task = asked.value if asked and asked.value in KINDS else task
     trained, held_out = _first(given, DATA), _first(given, HELD_OUT)
-    _prepare(draft, "data", "pictures", wanted, spec, trained)
+    if trained is None:
+        reason = f"it does not say where its data is: `{PLACEHOLDER}` stands in the recipe for you to replace"
+        draft.left.append(Left("R0732", place, "", reason))
+    _prepare(draft, "data", "pictures", task, trained)
     draft.put(("stages", stage, "data"), "data.train")
     if held_out is not None:
-        _prepare(draft, "validation", "held-out", wanted, spec, held_out)
+        _prepare(draft, "validation", "held-out", task, held_out)
         draft.put(("stages", stage, "evaluation", "data"), "validation.train", held_out)
 
 
-def _prepare(draft: Draft, stage: str, dataset: str, task: str, spec: Mapping[str, Any], named: Given | None) -> None:
-    for key, value in spec.items():
-        draft.put(("datasets", dataset, key), value)
-    path = named.value.removeprefix("./").rstrip("/") if named else PLACEHOLDER
-    draft.put(("datasets", dataset, "path"), path, named)
-    if task == "classify":
+def _prepare(draft: Draft, stage: str, dataset: str, task: StudentTask, named: Given | None) -> None:
+    prepared, kind = KINDS[task]
+    for key, value in _located(draft, task, kind, named).items():
+        draft.put(("datasets", dataset, key), value, named if key == "path" else None)
+    if prepared == "classify":
         draft.put(("datasets", dataset, "prompt"), "What is in the picture? Answer with one word.")
     draft.put(("stages", stage, "kind"), "prepare")
     draft.put(("stages", stage, "dataset"), dataset)
-    draft.put(("stages", stage, "task"), task)
+    draft.put(("stages", stage, "task"), prepared)
+
+
+def _located(draft: Draft, task: StudentTask, kind: str, named: Given | None) -> dict[str, Any]:
+    """The data set at a path: what it is in by its ending, and else what is usual for the task."""
+    if named is None:
+        return {"kind": kind, "path": PLACEHOLDER}
+    path = PurePosixPath(normal(named.value))
+    spec = {"kind": kind, "path": str(path)} | ({"external": True} if path.is_absolute() else {})
+    if task == "classification" and path.suffix.lower() in TABLES:
+        reason = "say in `columns` which column names the picture and which its class, if it is not these"
+        draft.left.append(named.left(reason, "R0735"))
+        return spec | {"kind": TABLES[path.suffix.lower()], "columns": {"image": "image", "label": "label"}}
+    if kind == "coco" and path.suffix.lower() == ".json":
+        return spec | {"path": str(path.parent), "annotations": path.name}
+    return spec
 
 
 def _service(draft: Draft, stage: str, given: Mapping[str, Given]) -> None:

@@ -248,12 +248,10 @@ class _Builder:
         draft.put(("stages", stage, "parse"), "none" if task == "generate" else "label")
 
     def _distill(self, call: Call, given: Mapping[str, Given]) -> None:
-        if why := distillation.misnamed(given):
-            raise LeftOut(why)
         stage = free(self.draft, "student")
         self._enter(stage, "distill", call, "teacher")
         fields.hardware(self.draft, call, given)
-        distillation.put(self.draft, stage, given)
+        distillation.put(self.draft, stage, given, call.place)
 
     def _enter(self, stage: str, kind: str, call: Call, model: str | None) -> None:
         self.draft.put(("stages", stage, "kind"), kind)

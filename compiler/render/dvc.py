@@ -23,7 +23,12 @@ def pipeline_yaml(plan: Plan) -> str:
     up = "/".join([".."] * (plan.pipeline.count("/") + 1))
     stages = {"compiled": _compiled(plan, up)} | {stage.name: _stage(plan, stage, up) for stage in plan.stages}
     document: dict[str, Json] = {"stages": stages}
-    plots = [{f"{up}/{stage.out}/{o.name}": dict(o.plot)} for stage in plan.stages for o in stage.outputs if o.plot]
+    plots = [
+        {f"{up}/{stage.out}/{output.name}": {**output.plot, "title": f"{output.plot['title']} of {stage.name}"}}
+        for stage in plan.stages
+        for output in stage.outputs
+        if output.plot
+    ]
     if plots:
         document["plots"] = plots
     artifacts = {

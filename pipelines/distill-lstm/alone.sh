@@ -23,4 +23,5 @@ export TOKENIZERS_PARALLELISM=false
 python -m runners.distill.collect \
   --config pipelines/distill-lstm/alone.distill.json \
   --from "$RECIPE_OUT/checkpoints" \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

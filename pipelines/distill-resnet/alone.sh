@@ -24,4 +24,5 @@ export TOKENIZERS_PARALLELISM=false
 python -m runners.distill.collect \
   --config pipelines/distill-resnet/alone.distill.json \
   --from "$RECIPE_OUT/checkpoints" \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -128,4 +128,5 @@ export RECIPE_PLAN=pipelines/dpo/preferring.json
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select last
+  --select last \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -23,21 +23,26 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: a file, relative to the project, and a line (for parquet and lists of JSON: a row), counting from 1."""
+    """Where a row stands: a file, relative to the project, and a line (for parquet and lists of JSON: a row), counting from 1.
+
+    0 stands for a file or folder as a whole.
+    """
 
     file: str
-    line: int = 1
+    line: int = 0
 
     def refuse(self, code: str, message: str, help: str = "", column: int = 1) -> Diagnostic:
         """A diagnostic that points here."""
         return Diagnostic(code, message, help, (self.span(column=column),))
 
     def span(self, label: str = "", column: int = 1) -> Span:
-        """The place as a span of one character."""
+        """The place as a span of one character; of none for a whole file."""
+        if self.line == 0:
+            return Span(self.file, 1, 1, 1, 1, label)
         return Span(self.file, self.line, column, self.line, column + 1, label)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

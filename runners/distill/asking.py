@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,9 @@ PACKAGES = ("pillow", "torch", "torchvision", "transformers")
 """What opens, resizes and sees the pictures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The teacher's folders, and everything that decides what it says."""
-
-    folder: Path
-    adapter: Path | None
-    told: Mapping[str, Any]
-
-
-def asked(config: Config, root: Path, folder: Path, adapter: Path | None) -> Asked:
-    """Errors: OSError when the teacher is not there."""
-    told = {
+def asked(config: Config, root: Path, folder: Path, adapter: Path | None) -> dict[str, Any]:
+    """Everything that decides what the teacher says. Errors: OSError when it is not there."""
+    return {
         "teacher": _digest(root, folder),
         "adapter": _digest(root, adapter) if adapter is not None else None,
         "model": dict(config["teacher"]),
@@ -37,7 +27,6 @@ def asked(config: Config, root: Path, folder: Path, adapter: Path | None) -> Ask
         "views": config["views"],
         "packages": {name: version(name) for name in PACKAGES},
     }
-    return Asked(folder, adapter, told)
 
 
 def _features(config: Config) -> dict[str, Any]:

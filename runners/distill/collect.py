@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runners import cli, curve
 from runners.distill import students
 from schema.diagnostics import Diagnostic, RecipeError
-from schema.files import read_json, write_atomically, write_json
+from schema.files import read_json, write_json
 
 if TYPE_CHECKING:  # loads torch
     from runners.distill.students.base import Student
@@ -28,13 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     parser.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--evaluation", type=Path, metavar="FILE", help="for what evaluations measured")
     options = parser.parse_args(argv)
     told = json.loads(options.config.read_bytes())
     checkpoint, step, history = chosen(options.source, told["checkpoints"]["select"])
     options.to.mkdir(parents=True, exist_ok=True)
     students.save(student_of(checkpoint), options.to / "student")
     points = curve.points(history)
-    write_atomically(options.to / "curve.csv", curve.table(points).encode(), durable=False)
+    curve.write(points, options.to / "curve.csv", options.evaluation)
     metrics = curve.summary(points, step)
     write_json(options.to / "metrics.json", metrics)
     measured = [

@@ -45,6 +45,14 @@ class Config:
         """Whether it learns from the teacher's scores."""
         return self.told["type"] in ("logit", "hybrid")
 
+    @property
+    def graded(self) -> Config | None:
+        """How the teacher is asked for its own score: for that of each class, whatever the student learns from it. None without
+        a teacher, and where no class is told of a whole picture or clip."""
+        if self.told["type"] == "none" or self.dense:
+            return None
+        return self if self.wants_scores else Config({**self.told, "type": "logit"}, self.classes)
+
     def options(self, pretrained: str | None = None) -> Options:
         """How the student is built."""
         from runners.distill import students

@@ -9,20 +9,22 @@ In several processes each asks about its share. When nothing is missing, the tea
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runners import cli
 from runners.distill import asking, cache
-from runners.distill.asking import Asked, Names
+from runners.distill.asking import Names
 from runners.distill.cache import Cache
 from runners.distill.config import Config, read
 
-if TYPE_CHECKING:  # loads torch
+if TYPE_CHECKING:  # both load torch
+    from runners.distill.tasks.base import Row
     from runners.distill.teacher import Teacher
 
 AT_ONCE = 16
@@ -50,21 +52,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = Path.cwd()
     task = config.task(root)
     rows = task.read(options.data)
-    if options.validation is not None and config.wants_scores:  # for the teacher's own score
-        rows += task.read(options.validation)
-    how = asking.asked(config, root, options.teacher, options.adapter)
-    begun = time.monotonic()
-    seen = remember(config, root, how, Names(config, task), rows)
-    held = cache.read(root, how.told)
-    each = held.bytes / max(len(held.places), 1)
-    print(f"the teacher saw {seen} pictures in {time.monotonic() - begun:.1f} s; {each:.0f} bytes are kept for each")
+    held_out = task.read(options.validation) if options.validation is not None else []
+    load = loader(config, options.teacher, options.adapter)
+    for asks, shown in questions(config, rows, held_out):
+        how = asking.asked(asks, root, options.teacher, options.adapter)
+        begun = time.monotonic()
+        seen = remember(asks, root, how, Names(asks, task), shown, load)
+        held = cache.read(root, how)
+        each = held.bytes / max(len(held.places), 1)
+        seconds = time.monotonic() - begun
+        print(f"the teacher saw {seen} pictures in {seconds:.1f} s; {each:.0f} bytes are kept for each")
     return 0
 
 
-def remember(config: Config, root: Path, how: Asked, names: Names, rows: Sequence[Any]) -> int:
+def questions(config: Config, rows: Sequence[Row], held_out: Sequence[Row]) -> list[tuple[Config, Sequence[Row]]]:
+    """How the teacher is asked about which rows: what the student learns from, and the teacher's own score."""
+    graded = config.graded
+    if graded is None or not held_out:
+        return [(config, rows)]
+    if graded is config:
+        return [(config, [*rows, *held_out])]
+    return [(config, rows), (graded, held_out)]
+
+
+def loader(config: Config, folder: Path, adapter: Path | None) -> Callable[[], Teacher]:
+    """Loads the teacher when it is first called."""
+
+    @functools.cache
+    def load() -> Teacher:
+        from runners.distill import teacher  # loads torch, and then the weights
+
+        return teacher.load(folder, adapter, config["teacher"], _device(config))
+
+    return load
+
+
+def remember(
+    config: Config, root: Path, how: Mapping[str, Any], names: Names, rows: Sequence[Row], load: Callable[[], Teacher]
+) -> int:
     """Fill the cache; how many pictures the teacher was shown. Errors: RecipeError R0666."""
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    with cache.held(root, how.told) as kept:
+    with cache.held(root, how) as kept:
         # A share is one of all pictures: what is missing changes while the other processes are at work.
         mine = [
             (name, place)
@@ -73,12 +101,9 @@ def remember(config: Config, root: Path, how: Asked, names: Names, rows: Sequenc
         ]
         if not mine:
             return 0
-        from runners.distill import teacher  # loads torch, and then the weights
-
-        answering = teacher.load(how.folder, how.adapter, config["teacher"], _device(config))
         for start in range(0, len(mine), KEPT_AT_ONCE):
             part = mine[start : start + KEPT_AT_ONCE]
-            _keep(kept, config, names, answering, part)
+            _keep(kept, config, names, load(), part)
     return len(mine)
 
 

@@ -73,8 +73,12 @@ def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
     rows = task.read(options.data)
     held_out = task.read(options.validation) if options.validation else []
     taught = _taught(config, root, task, options)
-    taught.check([*rows, *held_out] if config.wants_scores else rows)
+    taught.check(rows)
     taught.calibrate(rows)
+    graded = config.graded
+    own = taught if graded is config else _taught(graded, root, task, options) if graded and held_out else None
+    if own is not None:
+        own.check(held_out)
     set_seed(config["seed"])
     trainer = DistillTrainer(
         config,
@@ -82,6 +86,7 @@ def build(options: argparse.Namespace, root: Path) -> DistillTrainer:
         _arguments(config, options, bool(held_out)),
         Examples(config, task, rows, taught),
         held_out,
+        own,
     )
     trainer.add_callback(TrainingLog())
     if config["patience"] is not None:
@@ -96,7 +101,7 @@ def _taught(config: Config, root: Path, task: Task, options: argparse.Namespace)
     if config["type"] == "none":
         return Taught(config, names, None)
     how = asking.asked(config, root, options.teacher, options.adapter)
-    return Taught(config, names, cache.read(root, how.told))
+    return Taught(config, names, cache.read(root, how))
 
 
 def pupil(config: Config, taught: Taught, first: Any, pretrained: str | None) -> Pupil:

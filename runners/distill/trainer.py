@@ -156,8 +156,15 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
     control: Any
 
     def __init__(
-        self, config: Config, model: Pupil, args: TrainingArguments, train: Examples, held_out: Sequence[Row]
+        self,
+        config: Config,
+        model: Pupil,
+        args: TrainingArguments,
+        train: Examples,
+        held_out: Sequence[Row],
+        own: Taught | None = None,
     ) -> None:
+        """`own` has what the teacher says of the rows that are held out, where it has a score of its own."""
         super().__init__(
             model=model,
             args=args,
@@ -166,7 +173,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             data_collator=train.collate,
         )
         self.model_accepts_loss_kwargs = False  # so the loss is divided by the steps of accumulation
-        self.config, self.examples, self.held_out = config, train, held_out
+        self.config, self.examples, self.held_out, self.own = config, train, held_out, own
         self.student = model.student
         self.parts: dict[str, list[Tensor]] = {}
         self.add_callback(Cadence(train, bool(held_out)))
@@ -209,9 +216,10 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         raise RecipeError([Diagnostic("R0664", message, help)])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Beside the loss, the parts that it is the sum of."""
+        """Beside the loss, the parts that it is the sum of; as with the loss, over all processes."""
         if "loss" in logs:
-            logs |= {name: float(torch.stack(values).mean()) for name, values in self.parts.items()}
+            means = torch.stack([torch.stack(values).mean() for values in self.parts.values()])
+            logs |= dict(zip(self.parts, self.accelerator.reduce(means, "mean").tolist(), strict=True))
             self.parts.clear()
         super().log(logs, start_time)
 
@@ -270,10 +278,10 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
 
     def _of_teacher(self) -> dict[str, float]:
         """How well the teacher's likeliest classes do."""
-        if not self.config.wants_scores:
+        if self.own is None:
             return {}
         task = self.examples.task
-        said = [self.examples.taught.scores(row, 0).tolist() for row in self.held_out]
+        said = [self.own.scores(row, 0).tolist() for row in self.held_out]
         return task.metrics(said, [row["label"] for row in self.held_out])
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:

@@ -129,8 +129,19 @@ def _traps() -> list[dict[str, Any]]:
     return traps
 
 
+def meant_by(model_id: str) -> list[str]:
+    """The models that a name may mean which no model has.
+
+    >>> meant_by("Qwen2.5-VL 8B")
+    ['Qwen/Qwen2.5-VL-7B-Instruct', 'Qwen/Qwen3-VL-8B-Instruct']
+    """
+    trap = None if find_model(model_id) else _trap(model_id)
+    return list(trap["probably"]) if trap else []
+
+
 def _trap(model_id: str) -> dict[str, Any] | None:
-    names = {last_segment(model_id), last_segment(model_id).removesuffix("-instruct")}
+    name = re.sub(r"[ _]+", "-", last_segment(model_id).strip())
+    names = {name, name.removesuffix("-instruct")}
     for trap in _traps():
         if names & {last_segment(written) for written in trap["written"]}:
             return trap

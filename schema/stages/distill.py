@@ -221,10 +221,11 @@ class Distill(Stage):
     def recommended(self) -> dict[str, Any]:
         """Path of each field that the recipe leaves to the family → the value that is recommended for it."""
         facts, chosen = self.student.facts, self.optimizer
+        compared = self.distillation in ("feature", "hybrid")
         fields: tuple[tuple[str, Any, Any], ...] = (
             ("student.image_size", self.student.image_size, facts.image_size),
             ("type", self.type, facts.type),
-            ("feature_loss", self.feature_loss, facts.feature_loss),
+            *((("feature_loss", self.feature_loss, facts.feature_loss),) if compared else ()),
             ("optimizer.name", chosen.name, facts.optimizer),
             ("optimizer.learning_rate", chosen.learning_rate, facts.learning_rate),
             ("optimizer.weight_decay", chosen.weight_decay, facts.weight_decay),

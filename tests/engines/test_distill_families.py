@@ -1,4 +1,4 @@
-"""Students of places and of clips: resumed after a kill, and on two processes. One import for all runs.
+"""Students with convolutions: resumed after a kill, and on two processes. One import for all runs.
 
 What the teacher said are random numbers: the bytes of a run do not depend on what they mean.
 """
@@ -20,11 +20,14 @@ STEPS = 4
 TOLERANCE = 1e-4
 """How far the losses of two processes may be from those of one, relative to them: sums are made in another order."""
 FAMILIES = {
+    "resnet": {"task": "classification", "student__size": "resnet18", "type": "hybrid", "freeze_batch_norm": True},
     "unet": {"task": "segmentation", "student__size": "small", "features__grid": 2},
     "yolov8": {"task": "detection", "student__size": "n", "features__grid": 2},
     "lstm": {"task": "sequence", "student__size": "small", "student__frames": "resnet18", "freeze_batch_norm": True},
 }
-DATA = {"unet": "segment.jsonl", "yolov8": "detect.jsonl", "lstm": "sequence.jsonl"}
+DATA = {"resnet": "classify.jsonl", "unet": "segment.jsonl", "yolov8": "detect.jsonl", "lstm": "sequence.jsonl"}
+ALIKE = tuple(family for family, given in FAMILIES.items() if "freeze_batch_norm" in given)
+"""Those that learn on two processes what they learn on one: batch norms are frozen, and the loss is a mean over rows."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def folder(tmp_path_factory):
 
 
 def listed(folder, family):
-    """Name → a run: whole, cut short, gone on with; of an LSTM also on two processes."""
+    """Name → a run: whole, cut short, gone on with; some also on two processes."""
     given = {
         "student__family": family,
         "student__image_size": 64,
@@ -62,12 +65,12 @@ def listed(folder, family):
         f"{family}-cut": words(one, "cut") | {"kill_at": str(half / "trainer_state.json")},
         f"{family}-resumed": words(one, "cut", resume_from_checkpoint=half),
     }
-    if family != "lstm":
+    if family not in ALIKE:
         return found
-    two = told(folder, "lstm-two", **given | {"batch__micro": 2})
+    two = told(folder, f"{family}-two", **given | {"batch__micro": 2})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return found | {"lstm-two": words(two, "two") | {"ranks": 2, "port": free.getsockname()[1]}}
+        return found | {f"{family}-two": words(two, "two") | {"ranks": 2, "port": free.getsockname()[1]}}
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +97,10 @@ def runs(folder):
     return dict(zip(all, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
-def losses(folder, name):
+def losses(folder, name, part="loss"):
     """What each step measured."""
     state = json.loads((folder / name / f"checkpoint-{STEPS}" / "trainer_state.json").read_text())
-    return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    return [entry[part] for entry in state["log_history"] if "loss" in entry]
 
 
 def log(folder, name):
@@ -117,12 +120,13 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(folder, runs, family):
     assert losses(folder, f"{family}-whole") == losses(folder, f"{family}-cut")
 
 
-def test_two_processes_learn_what_one_learns(folder, runs):
-    """Where batch norms are frozen, and the loss is a mean over clips."""
-    assert runs["lstm-two"] == [0, 0], log(folder, "lstm-two")
-    one, two = losses(folder, "lstm-whole"), losses(folder, "lstm-two")
-    assert len(one) == STEPS
-    assert two == pytest.approx(one, rel=TOLERANCE)
+@pytest.mark.parametrize("family", ALIKE)
+def test_two_processes_learn_what_one_learns(folder, runs, family):
+    assert runs[f"{family}-two"] == [0, 0], log(folder, f"{family}-two")
+    for name in ("loss", "task_loss", "features_loss"):
+        one, two = losses(folder, f"{family}-whole", name), losses(folder, f"{family}-two", name)
+        assert len(one) == STEPS
+        assert two == pytest.approx(one, rel=TOLERANCE), name
 
 
 def test_frozen_norms_stay_as_they_are(folder, runs):

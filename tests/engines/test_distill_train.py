@@ -41,10 +41,12 @@ def remembered(folder):
     try:
         config = told(folder, "hybrid")
         assert remember.main(argv(folder, config)) == 0
+        assert remember.main(argv(folder, told(folder, "feature", type="feature"))) == 0
         load = teacher.load
         teacher.load = lambda *_: pytest.fail("the teacher is loaded although nothing is missing")
         try:
             assert remember.main(argv(folder, config)) == 0
+            assert remember.main(argv(folder, folder / "feature.json")) == 0
         finally:
             teacher.load = load
     finally:
@@ -170,6 +172,16 @@ def test_the_teachers_own_score_is_told(folder, runs):
     assert 0 <= losses(folder, "whole")[0]["teacher_accuracy"] <= 1
 
 
+def test_the_teachers_own_score_is_told_where_only_its_features_are_learned(folder, runs, monkeypatch):
+    """The same score as where the student learns from it, too."""
+    from runners.distill import train
+
+    monkeypatch.chdir(folder)
+    trainer = train.build(train._parse(argv(folder, folder / "feature.json", folder / "feature")), folder)
+    hybrid = losses(folder, "whole")[0]
+    assert trainer._of_teacher()["accuracy"] == hybrid["teacher_accuracy"]
+
+
 def test_the_loss_is_the_weighted_sum_of_its_parts(folder, runs):
     for step in range(1, 9):
         measured = losses(folder, "whole")[step]
@@ -190,8 +202,12 @@ def collected(folder, runs):
     from runners.distill import collect
 
     to = folder / "result"
+    evaluation = ["--evaluation", str(to / "evaluation.csv")]
     assert (
-        collect.main(["--config", str(folder / "hybrid.json"), "--from", str(folder / "whole"), "--to", str(to)]) == 0
+        collect.main(
+            ["--config", str(folder / "hybrid.json"), "--from", str(folder / "whole"), "--to", str(to), *evaluation]
+        )
+        == 0
     )
     return to
 
@@ -207,9 +223,9 @@ def test_the_projection_is_dropped(folder, collected):
 
 
 def test_curve_and_metrics_are_handed_over(collected):
-    with (collected / "curve.csv").open() as file:
-        steps = [int(row["step"]) for row in csv.DictReader(file)]
-    assert steps == list(range(9))
+    for name, steps in (("curve", range(1, 9)), ("evaluation", (0, 4, 8))):
+        with (collected / f"{name}.csv").open() as file:
+            assert [int(row["step"]) for row in csv.DictReader(file)] == list(steps)
     metrics = json.loads((collected / "metrics.json").read_text())
     assert {"before_accuracy", "eval_accuracy", "teacher_accuracy", "steps"} <= metrics.keys()
 
@@ -286,13 +302,14 @@ def test_two_processes_ask_about_a_share_each_and_every_view_once(folder, rememb
     task = config.task(folder)
     rows = task.read(folder / "train.jsonl")
     how = asking.asked(config, folder, folder / "teacher", None)
+    load = remember.loader(config, folder / "teacher", None)
     seen = []
     for rank in ("0", "1", "0"):
         monkeypatch.setenv("RANK", rank)
         monkeypatch.setenv("WORLD_SIZE", "2")
-        seen.append(remember.remember(config, folder, how, asking.Names(config, task), rows))
+        seen.append(remember.remember(config, folder, how, asking.Names(config, task), rows, load))
     assert seen == [len(rows), len(rows), 0]  # half of rows × views each
-    held = cache.read(folder, how.told)
+    held = cache.read(folder, how)
     assert held.places.keys() == asking.shown(asking.Names(config, task), rows, 2).keys()
     assert len(held.places) == 2 * len(rows)
 
@@ -323,7 +340,7 @@ def test_the_mean_score_of_a_class_may_be_taken_off(folder, remembered, monkeypa
     config = read(told(folder, "mean", scores__calibration="mean"), folder / "classes.json")
     task = config.task(folder)
     rows = task.read(folder / "train.jsonl")
-    held = cache.read(folder, asking.asked(config, folder, folder / "teacher", None).told)
+    held = cache.read(folder, asking.asked(config, folder, folder / "teacher", None))
     taught = Taught(config, asking.Names(config, task), held)
     before = [taught.scores(row, 0) for row in rows]
     taught.calibrate(rows)

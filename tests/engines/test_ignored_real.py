@@ -65,6 +65,7 @@ ELSEWHERE = {
     "to": "of our own runners: tests/test_ignored.py",
     "from": "of our own runners: tests/test_ignored.py",
     "raw": "of our own runners: tests/test_ignored.py",
+    "evaluation": "of our own runners: tests/test_ignored.py",
     "resume_from_checkpoint": "tests/engines/test_resume_real.py",
     "check_model": "asks the hub, which tests do not",
     "exist_ok": "of `swift export`",

@@ -126,12 +126,17 @@ def curves(root, model, **options):
             running[engine] = subprocess.Popen(command, cwd=root / engine, env=environment, stdout=log, stderr=log)
     for engine, training in running.items():
         assert training.wait(SECONDS) == 0, (root / f"{engine}.log").read_text()[-3000:]
-    return {engine: curve(root / engine / "out/result/curve.csv") for engine in ENGINES}
+    return {engine: measured(root / engine / "out/result") for engine in ENGINES}
 
 
-def curve(file):
-    with file.open(encoding="utf-8") as rows:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(rows)]
+def measured(folder):
+    """What each step measured, with the evaluation after it if there was one."""
+    found = {}
+    for name in ("curve.csv", "evaluation.csv"):
+        with (folder / name).open(encoding="utf-8") as rows:
+            for row in csv.DictReader(rows):
+                found.setdefault(row["step"], {}).update({name: float(value) for name, value in row.items() if value})
+    return list(found.values())
 
 
 def apart(found, name):

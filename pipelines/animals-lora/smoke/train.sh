@@ -124,4 +124,5 @@ export RECIPE_PLAN=pipelines/animals-lora/smoke/train.json
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select last
+  --select last \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

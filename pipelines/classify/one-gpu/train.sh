@@ -115,4 +115,5 @@ export RECIPE_PLAN=pipelines/classify/one-gpu/train.json
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select best
+  --select best \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -24,4 +24,5 @@ export CUDA_VISIBLE_DEVICES=''
 python -m runners.distill.collect \
   --config pipelines/distill-unet/smoke/alone.distill.json \
   --from "$RECIPE_OUT/checkpoints" \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -32,4 +32,5 @@ python -m runners.distill.remember \
 python -m runners.distill.collect \
   --config pipelines/distill-vit/smoke/small.distill.json \
   --from "$RECIPE_OUT/checkpoints" \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -38,4 +38,5 @@ accelerate launch \
 python -m runners.distill.collect \
   --config pipelines/distill/full.distill.json \
   --from "$RECIPE_OUT/checkpoints" \
-  --to "$RECIPE_OUT/result"
+  --to "$RECIPE_OUT/result" \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -166,4 +166,5 @@ python -m runners.rewards.plugin \
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select best
+  --select best \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -106,4 +106,5 @@ export RECIPE_PLAN=pipelines/trl-rlhf/polite.json
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select last
+  --select last \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

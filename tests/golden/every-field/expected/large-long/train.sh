@@ -147,4 +147,5 @@ export RECIPE_PLAN=pipelines/every-field/large-long/train.json
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select best
+  --select best \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"

@@ -148,4 +148,5 @@ export RECIPE_PLAN=pipelines/every-field/large-short/train.json
 python -m runners.collect checkpoint \
   --from "$RECIPE_OUT/checkpoints" \
   --to "$RECIPE_OUT/result" \
-  --select best
+  --select best \
+  --evaluation "$RECIPE_OUT/result/evaluation.csv"
