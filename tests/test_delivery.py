@@ -358,6 +358,9 @@ def test_a_quantised_model_says_how_much_smaller_its_weights_are(tmp_path):
     assert quantized.main(argv) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
     assert metrics == {"bytes_before": 400, "bytes_after": 100, "ratio": 0.25}
+    (tmp_path / "quantized" / "model.safetensors").write_bytes(bytes(400))
+    with pytest.raises(RecipeError, match="no smaller than before: 400 bytes"):
+        quantized.main([*argv[:-1], str(tmp_path / "as-large")])
     (tmp_path / "before" / "model.safetensors").unlink()
     with pytest.raises(RecipeError, match="there are no weights"):
         quantized.main([*argv[:-1], str(tmp_path / "again")])
