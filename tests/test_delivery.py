@@ -120,8 +120,11 @@ def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
         found = metrics["onnx"][size]
         assert 0 < found["latency_p50_ms"] <= found["latency_p95_ms"]
         assert found["peak_memory_mib"] > 10
-    with (tmp_path / "out" / "timings.csv").open() as file:
-        assert [(row["format"], row["batch_size"]) for row in csv.DictReader(file)] == [("onnx", "1"), ("onnx", "32")]
+    for name, columns in (("throughput", ["onnx"]), ("latency", ["onnx_p50", "onnx_p95"])):
+        with (tmp_path / "out" / f"{name}.csv").open() as file:
+            head, *lines = csv.reader(file)
+        assert (head, [size for size, *_ in lines]) == (["batch_size", *columns], ["1", "32"])
+        assert all(float(value) > 0 for _, *values in lines for value in values)
 
 
 def test_times_are_those_of_batches_after_the_warm_up():
