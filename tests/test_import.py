@@ -73,6 +73,14 @@ def named(command):
     return {*(name.replace("-", "_") for name in command.options), *(name.replace("-", "_") for name in command.passed)}
 
 
+def test_what_is_known_of_a_batch_stays(tmp_path):
+    project(tmp_path)
+    text = "swift sft --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl --per_device_train_batch_size 2 "
+    found = imported(tmp_path, text + "--gradient_accumulation_steps $(nproc)")
+    assert found.plan.stage("train").stage.batch.micro == 2
+    assert [item.option for item in found.left if item.code == "R0732"] == ["gradient_accumulation_steps"]
+
+
 # Every option of the engine
 
 
