@@ -244,6 +244,26 @@ def test_vision_towers_that_were_compared_are_exported_and_others_not(tmp_path, 
     assert codes(tmp_path, model, stage) == found
 
 
+@pytest.mark.parametrize(
+    ("toolchain", "option", "found"),
+    [
+        ("vllm", "enforce_eager: true", []),
+        ("vllm", "enforce-eagre: true", ["R0401"]),
+        ("vllm", "max-num-seqs: 4", ["R0403"]),
+        ("default", "enforce_eager: true", ["R0388", "R0314"]),
+    ],
+)
+def test_options_of_vllm_are_checked_where_the_toolchain_holds_it(tmp_path, toolchain, option, found):
+    stage = f"served: {{kind: deploy, model: base, data: data.validation, server: vllm, toolchain: {toolchain}"
+    stage += f", engine: {{args: {{{option}}}}}}}"
+    recipes = project(tmp_path, chat=CHAT.replace("MODEL", "Qwen/Qwen2-VL-2B-Instruct").replace("STAGE", stage))
+    assert [diagnostic.code for diagnostic in findings(recipes / "chat.yaml", {})] == found
+    if not found:
+        [plan] = plans(recipes / "chat.yaml").values()
+        [serve] = plan.stage("served").launch.beside["serve"]
+        assert serve.passed == {"enforce_eager": True} and serve.signature == ("vllm", "serve", "vllm")
+
+
 def test_where_a_server_listens_is_no_part_of_the_key(tmp_path):
     """It stands in the script for people alone."""
     keys = set()
