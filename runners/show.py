@@ -45,6 +45,9 @@ def show(folder: Path) -> list[RenderableType]:
         metrics = json.loads((folder / "metrics.json").read_bytes())
         if (folder / "export").is_dir() or "bytes_before" in metrics:  # what another form of a model costs
             found.append(plain(metrics, "g"))
+        if (folder / "export" / "tensorrt.json").is_file():
+            built = json.loads((folder / "export" / "tensorrt.json").read_bytes())
+            found.append(Text(f"TensorRT {built['skipped'] or 'built an engine'}"))
     return found
 
 

@@ -134,7 +134,11 @@ def test_shown_speed_and_what_another_form_costs(tmp_path):
         ["cores", "2,", "threads", "1"],
     ]
     assert "ratio 0.25" in shown(tmp_path / "small")
+    (tmp_path / "exported" / "export" / "tensorrt.json").write_text(
+        json.dumps({"skipped": "skipped: no `trtexec` here"})
+    )
     assert "onnx_max_difference 1.25e-06" in shown(tmp_path / "exported")
+    assert "TensorRT skipped: no `trtexec` here" in shown(tmp_path / "exported")
     assert show(tmp_path / "trained") == []
 
 
