@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from schema.hardware import Hardware
+from schema.hardware import NEWER, Hardware, generation
 from schema.models import ModelSpec
 
 FLASH = "flash-attn"
@@ -14,20 +13,6 @@ KERNELS = {"flash_attention_2": FLASH, "flash_attention_3": "flash-attn-3"}
 
 EAGER_ONLY = frozenset({"cogagent_chat", "cogagent_vqa", "cogvlm", "cogvlm2", "cogvlm2_video"})
 """Model types whose own code declares no other kernel, so that transformers refuses to load it with one."""
-
-OLDER = {
-    "Pascal": r"P100|P40|P4|GTX ?10\d0",
-    "Volta": r"V100S?|TITAN V",
-    "Turing": r"T4|TITAN RTX|(RTX ?)?20[678]0|GTX ?16\d0",
-}
-"""Generation → names of its GPUs; flash-attn 2 has no kernels for these (its README)."""
-NEWER = {
-    "Ampere": r"A100|A800|A10G?|A16|A2|A30|A40|(RTX ?)?A[2456]000|(RTX ?)?30[5-9]0",
-    "Ada": r"L4|L20|L40S?|(RTX ?)?40[6-9]0D?|RTX ?\d000 ADA",
-    "Hopper": r"H20|H100|H200|H800|GH200",
-    "Blackwell": r"G?B[123]00|(RTX ?)?50[6-9]0D?|RTX PRO \d000",
-}
-"""The same of those that it runs on."""
 
 
 def attention(spec: ModelSpec, type: str, hardware: Hardware, packages: Mapping[str, str]) -> tuple[str, str]:
@@ -63,13 +48,3 @@ def _lacks(spec: ModelSpec, hardware: Hardware, packages: Mapping[str, str]) -> 
         return ""
     told = "the recipe names no GPU" if hardware.gpu is None else f"{hardware.gpu} is {found or 'not known'}"
     return f"{FLASH} needs Ampere or newer, and {told}"
-
-
-def generation(hardware: Hardware) -> str | None:
-    """The generation of the GPUs; None where the recipe names none, or one that is not known.
-
-    >>> generation(Hardware(gpu="NVIDIA A100-SXM4-80GB")), generation(Hardware(gpu="V100")), generation(Hardware(gpu="X"))
-    ('Ampere', 'Volta', None)
-    """
-    name = (hardware.gpu or "").upper()
-    return next((gen for gen, names in {**OLDER, **NEWER}.items() if re.search(rf"\b({names})\b", name)), None)

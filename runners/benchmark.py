@@ -4,9 +4,9 @@ python -m runners.benchmark --export outputs/x/exported/export --data outputs/x/
 python -m runners.benchmark --model .recipe/models/x --model_type qwen2_vl --template qwen2_vl --max_new_tokens 32 …
 
 An export is timed from the picture's numbers to the result, on the CPU; a model through its engine, from the question to the
-answer's text, so with preparing pictures. Written are metrics.json (format → batch size → numbers; `machine` says where)
-and timings.csv. Latency is that of a batch, in milliseconds; p95 is interpolated linearly between measurements. Memory
-is the peak of the process, or of the GPU where it is used, in MiB, from the batch size's first batch on.
+answer's text, so with preparing pictures. Written are metrics.json (format → batch size → numbers; `machine` says where),
+throughput.csv and latency.csv. Latency is that of a batch, in milliseconds; p95 is interpolated linearly between
+measurements. Memory is the peak of the process, or of the GPU where it is used, in MiB, from the batch size's first batch on.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ MIB = 2**20
 DIGITS = 3
 Batch = Callable[[int], int]
 """Answers so many rows, and tells how many tokens it wrote."""
+PLOTTED = {
+    "throughput.csv": {"": "samples_per_second"},
+    "latency.csv": {"_p50": "latency_p50_ms", "_p95": "latency_p95_ms"},
+}
+"""File of a plot → what follows a format's name in the head of a column → what the column holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{name}, batch {size}: {measured.samples_per_second:g}/s, p50 {measured.latency_p50_ms:g} ms")
     options.to.mkdir(parents=True, exist_ok=True)
     write_json(options.to / "metrics.json", metrics_of(found) | {"machine": machine(options.threads)})
-    write_atomically(options.to / "timings.csv", table(found).encode(), durable=False)
+    for name, columns in PLOTTED.items():
+        write_atomically(options.to / name, table(found, columns).encode(), durable=False)
     return 0
 
 
@@ -126,6 +132,8 @@ def _engine(options: argparse.Namespace) -> tuple[str, Batch, bool]:
         template_type=options.template, torch_dtype=getattr(torch, options.dtype), attn_impl=options.attention,
         device_map="auto" if gpu else "cpu", use_hf=False, **classify,
     )  # fmt: skip
+    if not options.classes:
+        engine.generation_config.min_new_tokens = options.max_new_tokens  # or batches would end at other lengths
     requests = [InferRequest(**asked) for asked in _questions(options.data, max(options.batch_sizes))]
     config = RequestConfig(max_tokens=options.max_new_tokens, temperature=0)
 
@@ -201,17 +209,13 @@ def metrics_of(found: dict[str, dict[int, Measured]]) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, dict[int, Measured]]) -> str:
-    """One line for each format and batch size."""
+def table(found: dict[str, dict[int, Measured]], columns: dict[str, str]) -> str:
+    """One line for each batch size, and for each format these columns."""
     text = io.StringIO()
-    names = list(Measured.__dataclass_fields__)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("format", "batch_size", *names))
-    for name, sizes in found.items():
-        for size, measured in sizes.items():
-            writer.writerow(
-                (name, size, *("" if (value := getattr(measured, field)) is None else value for field in names))
-            )
+    writer.writerow(("batch_size", *(name + ending for name in found for ending in columns)))
+    for size in next(iter(found.values())):
+        writer.writerow((size, *(getattr(found[name][size], field) for name in found for field in columns.values())))
     return text.getvalue()
 
 

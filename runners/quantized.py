@@ -21,7 +21,7 @@ DIGITS = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0616 when the engine left no model, or one without weights."""
+    """The command line. Errors: RecipeError R0616 when the engine left no weights, R0684 when they are as large as before."""
     parser = argparse.ArgumentParser(prog="python -m runners.quantized", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--before", type=Path, required=True, metavar="DIR", help="the model as it was")
     parser.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR", help="what the engine wrote")
@@ -30,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.to.mkdir(parents=True, exist_ok=True)
     collect.model(options.source, options.to)
     before, after = weights(options.before), weights(options.to / "model")
+    if after >= before:
+        message = f"the weights are no smaller than before: {after} bytes, and they were {before}"
+        help = "see the engine's log: some kernels want a newer GPU, and some layers are left as they are"
+        raise RecipeError([Diagnostic("R0684", message, help)])
     metrics = {"bytes_before": before, "bytes_after": after, "ratio": round(after / before, DIGITS)}
     write_json(options.to / "metrics.json", metrics)
     print(", ".join(f"{name} {value:g}" for name, value in metrics.items()))

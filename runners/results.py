@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runners.dvc import Dvc, Signals
-from runners.pipeline import Pipeline
+from runners.pipeline import Pipeline, Step
 from schema.files import read_json
 
-SCORING = ("evaluate", "retrieve")
-"""Kinds of stages that hand over scores."""
+SCORING = ("evaluate", "retrieve", "export", "quantize", "benchmark")
+"""Kinds of stages that hand over numbers to look at: scores, what a model lost in another form, how fast it is."""
 WIDTH = 110  # columns where no terminal says how many it has; ten classes fit
 
 
@@ -29,16 +29,20 @@ def present(pipeline: Pipeline) -> None:
     from runners.show import show
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    for step in _last_first(pipeline):
-        for renderable in show(pipeline.root / step):
+    shown = [(step.name, found) for step in _last_first(pipeline) if (found := show(pipeline.root / step.out))]
+    for name, renderables in shown:
+        if len(shown) > 1:
+            console.print()
+            console.print(name, style="bold cyan")
+        for renderable in renderables:
             console.print()
             console.print(renderable)
 
 
-def _last_first(pipeline: Pipeline) -> Iterator[str]:
-    """The folders of the stages, scores before the trainings that led to them."""
-    yield from (step.out for step in pipeline.steps if step.kind in SCORING)
-    yield from (step.out for step in pipeline.steps if step.kind not in SCORING)
+def _last_first(pipeline: Pipeline) -> Iterator[Step]:
+    """The stages, scores before the trainings that led to them."""
+    yield from (step for step in pipeline.steps if step.kind in SCORING)
+    yield from (step for step in pipeline.steps if step.kind not in SCORING)
 
 
 def plots_page(pipeline: Pipeline) -> str | None:

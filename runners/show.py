@@ -1,4 +1,4 @@
-"""Scores, confusion matrix and training curve as they are shown in a terminal.
+"""Scores, confusion matrix, training curve and what was measured, as they are shown in a terminal.
 
 from rich.console import Console; Console().print(*show(Path("outputs/quickstart/scores")))
 """
@@ -26,7 +26,7 @@ WIDTH = 60  # characters of a curve
 
 
 def show(folder: Path) -> list[RenderableType]:
-    """What a stage's folder has to show: scores and confusion matrix, or a training curve, or nothing."""
+    """What a stage's folder has to show: scores and confusion matrix, a training curve, numbers, or nothing."""
     found: list[RenderableType] = []
     if (folder / "report.json").is_file() and (folder / "confusion.csv").is_file():
         found.append(scores(folder))
@@ -39,6 +39,15 @@ def show(folder: Path) -> list[RenderableType]:
         found.append(plain(json.loads((folder / "metrics.json").read_bytes())))
     if (folder / "curve.csv").is_file():
         found.append(curve(folder))
+    if (folder / "latency.csv").is_file():
+        found.append(speed(json.loads((folder / "metrics.json").read_bytes())))
+    elif (folder / "metrics.json").is_file():
+        metrics = json.loads((folder / "metrics.json").read_bytes())
+        if (folder / "export").is_dir() or "bytes_before" in metrics:  # what another form of a model costs
+            found.append(plain(metrics, "g"))
+        if (folder / "export" / "tensorrt.json").is_file():
+            built = json.loads((folder / "export" / "tensorrt.json").read_bytes())
+            found.append(Text(f"TensorRT {built['skipped'] or 'built an engine'}"))
     return found
 
 
@@ -73,10 +82,24 @@ def tags(folder: Path) -> RenderableType:
     return Group(plain(json.loads((folder / "metrics.json").read_bytes())), table)
 
 
-def plain(metrics: dict[str, float]) -> RenderableType:
+def plain(metrics: dict[str, float], form: str = ".3f") -> RenderableType:
     """Numbers under their names, in a few columns."""
-    told = [f"{name} {value}" if isinstance(value, int) else f"{name} {value:.3f}" for name, value in metrics.items()]
+    told = [f"{name} {value if isinstance(value, int) else format(value, form)}" for name, value in metrics.items()]
     return Columns(told, padding=(0, 3), column_first=True)
+
+
+def speed(metrics: dict[str, dict[str, Any]]) -> RenderableType:
+    """What was measured of each format at each batch size, and where."""
+    sizes = {
+        (name, size): found for name, by_size in metrics.items() if name != "machine" for size, found in by_size.items()
+    }
+    columns = list(dict.fromkeys(column for found in sizes.values() for column in found))
+    table = Table("", "batch", *(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
+    for shown in table.columns[1:]:
+        shown.justify = "right"
+    for (name, size), found in sizes.items():
+        table.add_row(name, size.removeprefix("batch_"), *(f"{found[column]:,.2f}" for column in columns))
+    return Group(table, Text(", ".join(f"{name} {value}" for name, value in metrics["machine"].items()), style="dim"))
 
 
 def agreement(folder: Path) -> RenderableType:

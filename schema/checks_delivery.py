@@ -139,13 +139,13 @@ def servers_can_run(context: Context) -> Iterator[Diagnostic]:
 
 
 def vllm_is_told_known_options(context: Context) -> Iterator[Diagnostic]:
-    """R0388: options of `vllm serve` cannot be checked, and it serves no head of ms-swift's."""
+    """R0388: options of `vllm serve` are checked where the toolchain holds it; it serves no head of ms-swift's."""
     for name, stage in _of(context, Deploy):
         if stage.server != "vllm":
             continue
-        if stage.engine.args:
+        if stage.engine.args and "vllm" not in toolchain(context.recipe.toolchain_of(name)):
             message = "`vllm serve` is not part of the toolchain, so its options cannot be checked"
-            help = "remove `args`, or write `server: ms-swift` and `backend: vllm`"
+            help = "write `toolchain: vllm` in the stage"
             yield Diagnostic("R0388", message, help, (context.at("stages", name, "engine", "args"),))
         if context.recipe.classifier(stage.model) is not None:
             message = f"`{stage.model}` has a head of ms-swift's, which `vllm serve` does not know"

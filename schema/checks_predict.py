@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from schema.context import Context
 from schema.diagnostics import Diagnostic
@@ -29,9 +30,13 @@ def _on_vllm(context: Context, name: str, stage: Predict) -> Iterator[Diagnostic
                 place = context.at("stages", name, field)
                 yield Diagnostic("R0362", message, "write `engine: vllm`, or remove it", (place,))
         return
-    gpus = max(recipe.hardware.gpus, 1)
-    if stage.tensor_parallel is not None and stage.tensor_parallel > gpus:
-        message = f"{stage.tensor_parallel} GPUs are to share the model, and a machine has {recipe.hardware.gpus}"
+    gpus = recipe.hardware.gpus
+    if gpus == 0:
+        places = (context.at("stages", name, "engine"), replace(context.at("hardware", "gpus"), label="no GPU"))
+        message = "vLLM answers on GPUs, and the hardware has none"
+        yield Diagnostic("R0362", message, "write `engine: transformers`", places)
+    elif stage.tensor_parallel is not None and stage.tensor_parallel > gpus:
+        message = f"{stage.tensor_parallel} GPUs are to share the model, and a machine has {gpus}"
         place = context.at("stages", name, "tensor_parallel")
         yield Diagnostic("R0362", message, f"write `tensor_parallel: {gpus}`", (place,))
     spec = recipe.models.get(stage.model)

@@ -18,6 +18,8 @@ from vector_recipes import LOCK
 from schema import pins
 
 HERE = Path(__file__).parent / "vectors"
+LATER = {"bitsandbytes"}
+"""Packages that began to count after vectors were recorded: as an upgrade does, this moves the keys of what they are part of."""
 
 
 def files():
@@ -36,7 +38,8 @@ def injected():
     identity = sys.modules["compiler.passes.identity"]
     code = mock.patch.object(identity, "digests", lambda modules: {module: _fixed(module) for module in modules})
     maker = mock.patch.object(pins, "maker", lambda: _fixed(pins.MAKER))
-    with code, maker, mock.patch.object(identity, "packages", lambda *names, within: dict.fromkeys(names, "1.0")):
+    versions = mock.patch.object(identity, "packages", lambda *names, within: dict.fromkeys({*names} - LATER, "1.0"))
+    with code, maker, versions:
         yield
 
 

@@ -120,8 +120,11 @@ def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
         found = metrics["onnx"][size]
         assert 0 < found["latency_p50_ms"] <= found["latency_p95_ms"]
         assert found["peak_memory_mib"] > 10
-    with (tmp_path / "out" / "timings.csv").open() as file:
-        assert [(row["format"], row["batch_size"]) for row in csv.DictReader(file)] == [("onnx", "1"), ("onnx", "32")]
+    for name, columns in (("throughput", ["onnx"]), ("latency", ["onnx_p50", "onnx_p95"])):
+        with (tmp_path / "out" / f"{name}.csv").open() as file:
+            head, *lines = csv.reader(file)
+        assert (head, [size for size, *_ in lines]) == (["batch_size", *columns], ["1", "32"])
+        assert all(float(value) > 0 for _, *values in lines for value in values)
 
 
 def test_times_are_those_of_batches_after_the_warm_up():
@@ -241,6 +244,26 @@ def test_vision_towers_that_were_compared_are_exported_and_others_not(tmp_path, 
     assert codes(tmp_path, model, stage) == found
 
 
+@pytest.mark.parametrize(
+    ("toolchain", "option", "found"),
+    [
+        ("vllm", "enforce_eager: true", []),
+        ("vllm", "enforce-eagre: true", ["R0401"]),
+        ("vllm", "max-num-seqs: 4", ["R0403"]),
+        ("default", "enforce_eager: true", ["R0388", "R0314"]),
+    ],
+)
+def test_options_of_vllm_are_checked_where_the_toolchain_holds_it(tmp_path, toolchain, option, found):
+    stage = f"served: {{kind: deploy, model: base, data: data.validation, server: vllm, toolchain: {toolchain}"
+    stage += f", engine: {{args: {{{option}}}}}}}"
+    recipes = project(tmp_path, chat=CHAT.replace("MODEL", "Qwen/Qwen2-VL-2B-Instruct").replace("STAGE", stage))
+    assert [diagnostic.code for diagnostic in findings(recipes / "chat.yaml", {})] == found
+    if not found:
+        [plan] = plans(recipes / "chat.yaml").values()
+        [serve] = plan.stage("served").launch.beside["serve"]
+        assert serve.passed == {"enforce_eager": True} and serve.signature == ("vllm", "serve", "vllm")
+
+
 def test_where_a_server_listens_is_no_part_of_the_key(tmp_path):
     """It stands in the script for people alone."""
     keys = set()
@@ -358,6 +381,9 @@ def test_a_quantised_model_says_how_much_smaller_its_weights_are(tmp_path):
     assert quantized.main(argv) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
     assert metrics == {"bytes_before": 400, "bytes_after": 100, "ratio": 0.25}
+    (tmp_path / "quantized" / "model.safetensors").write_bytes(bytes(400))
+    with pytest.raises(RecipeError, match="no smaller than before: 400 bytes"):
+        quantized.main([*argv[:-1], str(tmp_path / "as-large")])
     (tmp_path / "before" / "model.safetensors").unlink()
     with pytest.raises(RecipeError, match="there are no weights"):
         quantized.main([*argv[:-1], str(tmp_path / "again")])

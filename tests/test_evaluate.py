@@ -111,6 +111,37 @@ def test_shown_scores_of_tags_and_of_pairs(tmp_path):
     assert "recall_at_1 0.375" in shown(tmp_path / "pairs") and "texts 6" in shown(tmp_path / "pairs")
 
 
+def test_shown_speed_and_what_another_form_costs(tmp_path):
+    sizes = {
+        "batch_1": {"samples_per_second": 1234.5, "latency_p50_ms": 0.81},
+        "batch_32": {"samples_per_second": 9876.0},
+    }
+    sizes["batch_32"]["latency_p50_ms"] = 3.24
+    for name, content in (
+        ("speed", {"onnx": sizes, "machine": {"cores": 2, "threads": 1}}),
+        ("small", {"bytes_before": 400, "bytes_after": 100, "ratio": 0.25}),
+        ("exported", {"onnx_max_difference": 1.25e-06, "rows": 64}),
+        ("trained", {"loss": 0.5}),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text(json.dumps(content))
+    (tmp_path / "exported" / "export").mkdir()
+    (tmp_path / "speed" / "latency.csv").touch()
+    lines = [line.split() for line in shown(tmp_path / "speed").splitlines()]
+    assert lines[1:] == [
+        ["onnx", "1", "1,234.50", "0.81"],
+        ["onnx", "32", "9,876.00", "3.24"],
+        ["cores", "2,", "threads", "1"],
+    ]
+    assert "ratio 0.25" in shown(tmp_path / "small")
+    (tmp_path / "exported" / "export" / "tensorrt.json").write_text(
+        json.dumps({"skipped": "skipped: no `trtexec` here"})
+    )
+    assert "onnx_max_difference 1.25e-06" in shown(tmp_path / "exported")
+    assert "TensorRT skipped: no `trtexec` here" in shown(tmp_path / "exported")
+    assert show(tmp_path / "trained") == []
+
+
 def test_shown_curve(tmp_path):
     assert show(tmp_path) == []
     (tmp_path / "curve.csv").write_text("step,loss\n1,2.0\n2,1.0\n3,0.5\n4,0.25\n")

@@ -73,6 +73,28 @@ def named(command):
     return {*(name.replace("-", "_") for name in command.options), *(name.replace("-", "_") for name in command.passed)}
 
 
+def test_what_is_known_of_a_batch_stays(tmp_path):
+    project(tmp_path)
+    text = "swift sft --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl --per_device_train_batch_size 2 "
+    found = imported(tmp_path, text + "--gradient_accumulation_steps $(nproc)")
+    assert found.plan.stage("train").stage.batch.micro == 2
+    assert [item.option for item in found.left if item.code == "R0732"] == ["gradient_accumulation_steps"]
+
+
+def test_a_deepspeed_file_is_told_by_what_it_says_and_once_by_what_it_lacks(tmp_path):
+    project(tmp_path)
+    (tmp_path / "ds.json").write_text(
+        '{"zero_optimization": {"stage": 2, "overlap_comm": true}, "gradient_clipping": 0.5, "x": 1}'
+    )
+    text = "swift sft --model Qwen/Qwen2-VL-2B-Instruct --dataset data/a.jsonl --deepspeed ds.json"
+    lacks, *says = [item.reason for item in imported(tmp_path, text).left if item.option == "deepspeed"]
+    assert lacks.startswith('`deepspeed: zero2` also has `bf16` {"enabled": "auto"}, `fp16` ')
+    assert says == [
+        '`gradient_clipping` is 0.5 in the file, and "auto" in `deepspeed: zero2`',
+        "`x` is 1 in the file, and absent in `deepspeed: zero2`",
+    ]
+
+
 # Every option of the engine
 
 

@@ -74,6 +74,49 @@ def test_words_are_those_of_bash(commands):
     assert ours == theirs
 
 
+SUMS = st.recursive(
+    st.sampled_from(["0", "1", "7", "64", "A", "$B", "${C}"]),
+    lambda inner: st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/%"), inner), st.builds("-({})".format, inner)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(SUMS, min_size=1, max_size=8))
+def test_sums_are_those_of_bash(sums):
+    values = "A=16 B=-3; C=$A\n"
+    shell = values + "".join(f'(echo "$(({text}))") 2>&- || echo odd\n' for text in sums)
+    ran = subprocess.run([BASH, "-c", shell], capture_output=True, text=True, check=False)
+    words = [
+        command.words[1] for command in read_script(values + "".join(f"x $(({s}))\n" for s in sums), "s.sh").commands
+    ]
+    assert ["odd" if word.odd else word.text for word in words] == ran.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "text", ["2 ** 3", "1 << 9", "A ? 1 : 2", "A = 3", "A++", "1.5 * 2", "010", "UNSET + 1", "W + 1", ""]
+)
+def test_sums_that_are_not_read_are_told(text):
+    [command] = read_script(f"A=1 W='a b'\nx $(({text}))", "s.sh").commands
+    assert command.words[1].odd in ("arithmetic that is not read here", "`UNSET` has no value in this script")
+
+
+def test_forms_that_scripts_have_are_read():
+    """A default of the script's own argument, a comment in a line that goes on, and a function before the launch."""
+    script = read_script(
+        "function setup() { mkdir -p out; }\nfunction other {\n  (true)\n}\nRATE=${1:-1e-4}\n"
+        "swift sft `# the rate` --learning_rate $RATE \\\n  `# the end` --seed ${2:-7} ${3}",
+        "s.sh",
+    )
+    [command] = script.commands
+    words = [word.text for word in command.words if not word.odd]
+    assert words == ["swift", "sft", "--learning_rate", "1e-4", "--seed", "7"]
+    assert [word.odd for word in command.words if word.odd] == ["`$3`, which is known only when the script runs"]
+    assert [report.message.split()[1:3] for report in script.reports] == [["a", "function"]] * 2
+
+
 # Random options of the engine, in random clothes
 
 SFT = load("ms-swift", "sft")

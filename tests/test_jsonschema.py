@@ -117,6 +117,7 @@ UNSAID_RULES = {
     "sizes_are_apart": "R0389",
     "quantisers_are_locked": "R0314",
     "servers_are_locked": "R0314",
+    "choices_have_their_gpu": "R0399",
 }
 """Rules across fields, with their codes: the JSON Schema says none of them."""
 UNSAID_OF_FILES = ("R0206", "R0207", "R0209", "R0213")

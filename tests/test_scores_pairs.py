@@ -101,6 +101,15 @@ def test_a_model_that_puts_everything_into_one_point_finds_nothing(tmp_path):
     assert {row["rank"] for row in rows} == {"3"}
 
 
+def test_vectors_that_are_no_numbers_are_no_finds(tmp_path):
+    folder = write(tmp_path, *drawn(3))
+    vectors = numpy.load(folder / "rows.npy")
+    vectors[[2, 5], 1] = numpy.nan
+    numpy.save(folder / "rows.npy", vectors)
+    with pytest.raises(RecipeError, match="2 of 13 vectors of rows are no numbers"):
+        pairs.main(["--embeddings", str(folder), "--to", str(tmp_path / "scores")])
+
+
 def test_only_the_metrics_that_are_asked_for(tmp_path):
     metrics, _ = score(tmp_path, *drawn(1), "--metrics", "alignment")
     assert sorted(metrics) == ["alignment", "rows", "texts"]

@@ -77,8 +77,8 @@ def by_counting(rows, limits):
     expected |= {"precision_micro": precision, "recall_micro": recall, "f1_micro": f1(precision, recall)}
     of_row = [
         (
-            ratio(len(a & f), len(f), nothing=1),
-            ratio(len(a & f), len(a), nothing=1),
+            ratio(len(a & f), len(f), nothing=not a),
+            ratio(len(a & f), len(a), nothing=not f),
             ratio(2 * len(a & f), len(a) + len(f), nothing=1),
         )
         for a, f in zip(actual, found, strict=True)
@@ -171,6 +171,26 @@ def test_thresholds_by_hand(tmp_path):
 def test_a_row_without_classes_that_stays_empty_is_right(tmp_path):
     metrics, _, _ = score(tmp_path, [([], [0.1, 0.1, 0.1]), (["cat"], [0.9, 0.1, 0.1])])
     assert metrics["f1_samples"] == metrics["accuracy"] == metrics["precision_samples"] == 1.0
+
+
+def test_a_model_that_finds_nothing_is_right_only_where_nothing_is(tmp_path):
+    metrics, _, _ = score(tmp_path, [([], [0.1, 0.1, 0.1])] + [(["cat"], [0.1, 0.1, 0.1])] * 3)
+    assert (
+        metrics["precision_samples"]
+        == metrics["recall_samples"]
+        == metrics["f1_samples"]
+        == metrics["accuracy"]
+        == 0.25
+    )
+
+
+@pytest.mark.parametrize("broken", ["NaN", "Infinity", "null"])
+def test_a_probability_that_is_no_number_is_told_with_its_line(tmp_path, broken):
+    file = write(tmp_path, "test", [(["cat"], [0.9, 0.1, 0.1]), (["cat"], [0.9, 0.25, 0.1])])
+    file.write_text(file.read_text().replace("0.25", broken))
+    with pytest.raises(RecipeError, match="the probability of `dog` is") as caught:
+        tags.read(file, CLASSES)
+    assert [(found.code, found.spans[0].line) for found in caught.value.diagnostics] == [("R0654", 2)]
 
 
 def test_only_the_metrics_that_are_asked_for(tmp_path):

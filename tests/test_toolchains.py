@@ -128,6 +128,14 @@ def test_an_older_engine_is_told_its_own_names(tmp_path):
     assert not command.watch and command.fields["lora_rank"] == ("tuner", "rank")
 
 
+@pytest.mark.parametrize("engine", ["ms-swift", "trl"])
+@pytest.mark.parametrize(("tuner", "counts"), [("bits: 4, quantization: bnb", True), ("rank: 8", False)])
+def test_what_rounds_the_weights_below_an_adapter_counts(tmp_path, engine, tuner, counts):
+    found = stages(written(tmp_path, engine=engine, stage=f", tuner: {{kind: lora, {tuner}}}"))
+    versions = [stage.identity["toolchain"].get("bitsandbytes") for stage in found.values()]
+    assert versions == [None, toolchain()["bitsandbytes"] if counts else None]
+
+
 def test_what_an_older_engine_cannot_do_is_an_error(tmp_path):
     """Options that it lacks are left out only where they say what it does anyway."""
     stage = ", tuner: {kind: lora, freeze: {vision: false}}, optimizer: {vision_learning_rate: 1e-5}"

@@ -11,6 +11,7 @@ from compiler.backends.fields import without_nulls
 from compiler.backends.ms_swift_training import ENGINE, environment, identity_of
 from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.diagnostics import Diagnostic
+from schema.stage import Stage
 from schema.stages import Benchmark, Export, Quantize
 from schema.stages.export import TensorRt
 from schema.stages.quantize import AwareTraining
@@ -20,12 +21,11 @@ TRACED: dict[str, tuple[str, ...]] = {"whole": ("qwen2_vl",), "vision": ("qwen2_
 """Part of a model → the model types of which it can be exported."""
 EXPORTERS = {"qwen2_vl": "runners.exporting.qwen2_vl", "llava1_5_hf": "runners.exporting.llava"}
 STUDENT = "runners.exporting.student"
-SPEED: dict[str, Json] = {
-    "x": "batch_size",
-    "y": "samples_per_second",
-    "title": "Throughput",
-    "template": "simple",
+SPEED: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "throughput.csv": ("Throughput", "samples per second", ("",)),
+    "latency.csv": ("Latency of a batch", "milliseconds", ("_p50", "_p95")),
 }
+"""File of a plot → its title, what it tells, and what follows a format's name in the head of a column."""
 QUANTIZE_DEFAULTS: dict[str, Value] = {
     "use_chat_template": True,
     "template_backend": "swift",
@@ -197,7 +197,22 @@ def benchmark(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...
     }
     command = Command(("python", "-m", "runners.benchmark"), without_nulls(options))
     launch = Launch((command,), _env(plan, planned), runners=("runners.benchmark",))
-    return launch, (Output("metrics.json", "metrics"), Output("timings.csv", "plot", SPEED))
+    return launch, (
+        Output("metrics.json", "metrics"),
+        *_plots(planned.name, _formats(used) if of_export else ("engine",)),
+    )
+
+
+def _formats(exporting: Stage | None) -> tuple[str, ...]:
+    """The formats in which a stage hands over an export; what has been quantised is ONNX."""
+    return exporting.formats if isinstance(exporting, Export) else ("onnx",)
+
+
+def _plots(stage: str, formats: tuple[str, ...]) -> Iterator[Output]:
+    for name, (title, told, endings) in SPEED.items():
+        columns = [form + ending for form in formats for ending in endings]
+        labels = {"title": f"{title}: {stage}", "x_label": "batch size", "y_label": told}
+        yield Output(name, "plot", {"x": "batch_size", "y": columns, **labels, "template": "simple"})
 
 
 def _env(plan: Plan, planned: StagePlan) -> dict[str, str | InputPath]:

@@ -7,6 +7,7 @@ import json
 from compiler.backends.fields import without_nulls
 from compiler.backends.ms_swift_training import ENGINE, environment, identity_of
 from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, ResolvedModel, StagePlan, Value
+from schema.signature import toolchain
 from schema.stages import Deploy
 
 ASK = ("python", "-m", "runners.ask")
@@ -77,8 +78,9 @@ def _swift(plan: Plan, planned: StagePlan, stage: Deploy, model: ResolvedModel, 
 
 
 def _vllm(plan: Plan, planned: StagePlan, stage: Deploy, model: ResolvedModel, place: dict[str, Value]) -> Command:
-    """Options of vLLM 0.11; it is not part of the toolchain, so none is checked against a signature."""
+    """Where the toolchain does not hold vLLM, these options are checked against no signature, and there are no others."""
     recipe = plan.instance.recipe
+    recorded = ("vllm", "serve") if "vllm" in toolchain(recipe.toolchain_of(planned.name)) else None
     options: dict[str, Value | None] = {
         "served-model-name": recipe.name,
         "dtype": model.spec.dtype,
@@ -91,4 +93,9 @@ def _vllm(plan: Plan, planned: StagePlan, stage: Deploy, model: ResolvedModel, p
         **place,
     }
     path = InputPath("model", planned.input("model").path)
-    return Command(("vllm", "serve"), without_nulls(options), positional=(path,))
+    fields = {"max_num_seqs": ("max_concurrent",), "max_model_len": ("max_model_length",), "port": ("port",)}
+    fields |= {"max_num_batched_tokens": ("max_batched_tokens",), "tensor_parallel_size": ("tensor_parallel",)}
+    fields |= {"gpu_memory_utilization": ("gpu_memory",)}
+    return Command(
+        ("vllm", "serve"), without_nulls(options), recorded, stage.engine.args, fields=fields, positional=(path,)
+    )

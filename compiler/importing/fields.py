@@ -238,7 +238,10 @@ def batch(draft: Draft, call: Call, stage: str, given: Mapping[str, Given]) -> N
         draft.put((*path, "global"), one * world * times, accumulation or micro, default=micro is None)
         draft.put((*path, "micro"), one, micro, default=micro is None)
     else:
-        draft.put((*path, "global"), world * math.ceil(16 / world), default=True)  # something that comes out even
+        step = world * (one or 1)
+        draft.put((*path, "global"), step * math.ceil(16 / step), default=True)  # something that comes out even
+        if one and micro:
+            draft.put((*path, "micro"), one, micro)
 
 
 def _count(draft: Draft, name: str) -> int:
@@ -351,12 +354,20 @@ def _from_file(draft: Draft, path: Path, option: Given, found: Any) -> None:
     overlaps = zero.get("overlap_comm") is True and zero["stage"] > 0
     if overlaps:
         draft.put((*path[:-1], "overlap_comm"), True, option)
-    differences = sorted(_differences(found, deepspeed_config(name, overlaps)).items())
+    both = sorted(_differences(found, deepspeed_config(name, overlaps)).items())
+    if added := [f"`{key}` {_short(ours)}" for key, (theirs, ours) in both if theirs == ABSENT]:
+        draft.left.append(option.left(f"`deepspeed: {name}` also has {', '.join(added)}"))
+    differences = [(key, values) for key, values in both if values[0] != ABSENT]
     for key, (theirs, ours) in differences[:SHOWN]:
-        reason = f"`{key}` is {_short(theirs)} in the file, and {_short(ours)} in `deepspeed: {name}`"
+        has = "absent" if ours == ABSENT else _short(ours)
+        reason = f"`{key}` is {_short(theirs)} in the file, and {has} in `deepspeed: {name}`"
         draft.left.append(option.left(reason))
     if len(differences) > SHOWN:
         draft.left.append(option.left(f"{len(differences) - SHOWN} more keys differ from `deepspeed: {name}`"))
+
+
+ABSENT = object()
+"""In place of a value that a configuration does not have."""
 
 
 def _short(value: Any) -> str:
@@ -371,7 +382,7 @@ def _offloads(entry: Any) -> bool:
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], above: str = "") -> dict[str, tuple[Any, Any]]:
     found: dict[str, tuple[Any, Any]] = {}
     for key in theirs.keys() | ours.keys():
-        one, other = theirs.get(key, "absent"), ours.get(key, "absent")
+        one, other = theirs.get(key, ABSENT), ours.get(key, ABSENT)
         if isinstance(one, dict) and isinstance(other, dict) and not above:
             found |= _differences(one, other, f"{key}.")
         elif one != other:

@@ -10,7 +10,7 @@ from compiler.importing.words import Operator, Token, Word
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=")
 _CLOSERS = {
     **dict.fromkeys(("for", "while", "until", "select"), "done"),
-    **{"if": "fi", "case": "esac", "{": "}", "(": ")", "[[": "]]", "function": "}"},
+    **{"if": "fi", "case": "esac", "{": "}", "(": ")", "[[": "]]"},
 }
 _KEYWORDS = frozenset({"then", "do", "else", "elif", "!", "{", "("})
 SEPARATORS = frozenset({"\n", ";", "&", "&&", "||", "|", "|&", "(", ")", ";;", ";&", ";;&"})
@@ -61,6 +61,8 @@ def opens_compound(tokens: Sequence[Token], place: int) -> str:
         return "a subshell" if token.text == "(" else ""
     if token.bare in _CLOSERS:
         return f"`{token.bare}`"
+    if token.bare == "function":
+        return "a function"
     following = tokens[place + 1] if place + 1 < len(tokens) else None
     return "a function" if isinstance(following, Operator) and following.text == "(" else ""
 

@@ -78,7 +78,9 @@ def options_of(found: Calls, own: list[Given], folder: Path) -> tuple[dict[str, 
         else:
             if name in placed:
                 found.left.append(
-                    placed[name].left(f"line {option.place.line} gives it again, and the last one counts")
+                    placed[name].left(
+                        f"line {option.place.line} of the command gives it again, and the last one counts"
+                    )
                 )
             told = f"`{option.name}` is `{name}` of the engine" if name == "max_grad_norm" else ""
             placed[name] = replace(option, name=name, renamed=told)

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from compiler.importing import sums
 from compiler.importing.grammar import (
     ASSIGNMENT,
     EXPORTERS,
@@ -209,7 +210,8 @@ class _Interpreter:
                 continue
             target = tokens[place + 1] if place + 1 < len(tokens) else None
             end = target.end if isinstance(target, Word) else token.end
-            self._report(token.start, end, "where output goes is no part of a recipe")
+            what = "what it reads" if token.text.startswith("<") else "where output goes"
+            self._report(token.start, end, f"{what} is no part of a recipe")
             place += 2 if isinstance(target, Word) else 1
 
     # Variables
@@ -313,7 +315,12 @@ class _Interpreter:
         if part.kind == "odd":
             return [], part.text
         if part.kind == "text":
-            return [(part.text, inner and not part.quoted)], ""
+            return [(part.text, inner and not part.quoted)] if part.text or part.quoted else [], ""
+        if part.kind == "sum":
+            try:
+                return [(str(sums.value(part.text, self._operand)), False)], ""
+            except sums.Unknown as unknown:
+                return [], str(unknown)
         if part.how == "[@]":
             return [], "an array inside of a word"
         variable = self.variables.get(part.text)
@@ -333,6 +340,17 @@ class _Interpreter:
             case _ if variable is None:
                 return [], f"`{part.text}` has no value in this script"
         return [(value, not part.quoted)], odd
+
+    def _operand(self, name: str) -> str:
+        """A variable in a sum. Errors: Unknown."""
+        variable = self.variables.get(name)
+        if variable is None:
+            raise sums.Unknown(f"`{name}` has no value in this script")
+        variable.used = True
+        text, odd = _single(variable)
+        if odd:
+            raise sums.Unknown(odd)
+        return text
 
 
 def _holds(words: Sequence[Text]) -> bool | None:

@@ -15,6 +15,7 @@ DEPTH = 16
 """How deep `${A:-${B:-…}}` may nest."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_POSITION = re.compile(r"[0-9]+")
 _ARRAY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\Z")
 _OPERATORS = re.compile(
     r"&&|\|\||;;&|;;|;&|\|&|&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||[;&|()<>\n]"  # longest first
@@ -27,9 +28,10 @@ _END_OF_WORD = frozenset(" \t\n;&|()<>")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a word: `text` as it stands, `var` the variable of that name, or `odd`, where `text` says what it is."""
+    """A piece of a word: `text` as it stands, `var` the variable of that name, `sum` the arithmetic between `$((` and `))`,
+    or `odd`, where `text` says what it is."""
 
-    kind: Literal["text", "var", "odd"]
+    kind: Literal["text", "var", "sum", "odd"]
     text: str
     quoted: bool = False
     how: str = ""
@@ -247,14 +249,19 @@ class Reader:
                 raise Unclosed(opened, "`` ` ``")
             self.place += 2 if self.text[self.place] == "\\" else 1
         self.place += 1
+        if self._at(opened + 1) == "#" and "\n" not in self.text[opened : self.place]:
+            return Part("text", "")  # `# how people comment a line that goes on`
         return Part("odd", "a command substitution, and nothing is executed here")
 
     def _dollar(self, quoted: bool, depth: int) -> tuple[Part, ...]:
         follower = self._at(self.place + 1)
         if follower == "(":
             self.place += 1
-            what = "arithmetic" if self._at(self.place + 1) == "(" else "a command substitution"
-            return (self._skipped("(", ")", f"{what}, and nothing is executed here"),)
+            opened = self.place
+            skipped = self._skipped("(", ")", "a command substitution, and nothing is executed here")
+            inside = self.text[opened : self.place]
+            is_sum = inside.startswith("((") and inside.endswith("))")
+            return (Part("sum", inside[2:-2], quoted) if is_sum else skipped,)
         if follower == "{":
             return (self._braced(quoted, depth),)
         if name := _NAME.match(self.text, self.place + 1):
@@ -274,14 +281,15 @@ class Reader:
         return (Part("text", "$", True),)
 
     def _braced(self, quoted: bool, depth: int) -> Part:
-        """`${NAME}`, `${NAME:-otherwise}`, `${NAME[@]}`; any other form is odd."""
+        """`${NAME}`, `${NAME:-otherwise}`, `${1:-otherwise}`, `${NAME[@]}`; any other form is odd."""
         opened = self.place
-        name = _NAME.match(self.text, opened + 2)
+        name = _NAME.match(self.text, opened + 2) or _POSITION.match(self.text, opened + 2)
         if name and depth < DEPTH:
             self.place = name.end()
             if self._at(self.place) == "}":
                 self.place += 1
-                return Part("var", name[0], quoted)
+                unknown = Part("odd", f"`${name[0]}`, which is known only when the script runs")
+                return unknown if name[0].isdecimal() else Part("var", name[0], quoted)
             if self.text.startswith(("[@]}", "[*]}"), self.place):
                 self.place += 4
                 return Part("var", name[0], quoted, "[@]")

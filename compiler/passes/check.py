@@ -75,7 +75,8 @@ def _written(command: Command, signature: Signature, name: str) -> str | None:
     if option in PLUGINS and option not in command.options:
         return None
     field = FIELDS.get(option, "datasets.")  # what a data set says is in its rows, beside the engine's own default
-    return option if option in command.options or not field.startswith("datasets.") else None
+    written = {name.replace("-", "_") for name in command.options}
+    return option if option in written or not field.startswith("datasets.") else None
 
 
 def _contradiction(plan: Plan, stage: StagePlan, command: Command, signature: Signature, name: str) -> Diagnostic:

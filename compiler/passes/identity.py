@@ -27,7 +27,10 @@ from compiler.plan import (
 )
 from schema.code import digests
 from schema.signature import Signature, load, packages, resolve, toolchain
+from schema.stage import Stage
 from schema.stages import Quantize
+from schema.training import TrainingStage
+from schema.tuner import LoraTuner
 
 FORMAT = 1
 
@@ -74,7 +77,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }
 """Program, its command or a runner → the packages whose versions matter to its result."""
 QUANTISERS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum")}
-"""Method of a `quantize` stage → the packages that make the numbers smaller, where a toolchain holds them."""
+"""Method of a `quantize` stage or of a tuner → the packages that make the numbers smaller, where a toolchain holds them."""
 
 
 def identity(plan: Plan) -> Plan:
@@ -144,6 +147,13 @@ def needed(stage: StagePlan) -> set[str]:
     if "deepspeed" in stage.launch.files:
         names.add("deepspeed")
     kernel = KERNELS.get(stage.model.attention) if stage.model else None
-    quantisers = QUANTISERS.get(stage.stage.method, ()) if isinstance(stage.stage, Quantize) else ()
+    quantisers = QUANTISERS.get(_quantisation(stage.stage) or "", ())
     installed = {*filter(None, [kernel]), *quantisers} & toolchain(stage.toolchain).keys()
     return names | installed  # what a toolchain lacks is installed by hand, which R0314 tells
+
+
+def _quantisation(stage: Stage) -> str | None:
+    """How a stage makes weights smaller, where it does: those that it hands over, or those below its adapter."""
+    if isinstance(stage, TrainingStage) and isinstance(stage.tuner, LoraTuner):
+        return stage.tuner.quantization
+    return stage.method if isinstance(stage, Quantize) else None

@@ -23,6 +23,9 @@ TINY_TYPES = {
 }
 """Family of a tiny model → its model type, which is also the name of its template. `-v4`: as transformers 4 reads it."""
 
+FETCHED = {"cogvlm": "AI-ModelScope/vicuna-7b-v1.5"}
+"""Model type → the tokenizer that ms-swift's loader takes from ModelScope by itself, unless a folder of that path is there."""
+
 IMAGE_NETWORKS = "timm/"
 """Ids under this owner are weights of students, also where a variant does not use them."""
 
@@ -41,6 +44,7 @@ def models(plan: Plan) -> Plan:
         found = _resolve(plan, name, spec)
         if isinstance(found, ResolvedModel):
             resolved[name] = found
+            wrong += _fetched(plan, found)
         else:
             wrong += found
     stages = tuple(_with_model(stage, recipe, resolved) for stage in plan.stages)
@@ -87,6 +91,16 @@ def _ambiguous(plan: Plan, name: str, entries: list[ModelEntry]) -> Iterator[Dia
     if len(types) > 1:
         help = "add `type:` with " + " or ".join(f"`{kind}`" for kind in types)
         yield _error(plan, "R0315", "the id fits several model types of ms-swift", help, name, "id")
+
+
+def _fetched(plan: Plan, model: ResolvedModel) -> Iterator[Diagnostic]:
+    """R0344: a part of the model that neither the lock nor `recipe fetch` knows."""
+    if tokenizer := FETCHED.get(model.type):
+        message = (
+            f"the engine takes the tokenizer of a `{model.type}` from ModelScope when it runs, and no lock pins it"
+        )
+        help = f"put the files of `{tokenizer}` into a folder of that path in the project: the engine then downloads nothing"
+        yield replace(_error(plan, "R0344", message, help, model.name, "id"), severity="warning")
 
 
 def _error(plan: Plan, code: str, message: str, help: str, model: str, field: str) -> Diagnostic:

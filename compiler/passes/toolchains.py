@@ -26,8 +26,13 @@ def toolchains(plan: Plan) -> Plan:
 def _signed(stage: StagePlan) -> StagePlan:
     if stage.toolchain == DEFAULT:
         return stage
-    commands = tuple(_with_signature(command, stage.toolchain) for command in stage.launch.commands)
-    return replace(stage, launch=replace(stage.launch, commands=commands))
+
+    def signed(commands: Iterable[Command]) -> tuple[Command, ...]:
+        return tuple(_with_signature(command, stage.toolchain) for command in commands)
+
+    launch = stage.launch
+    beside = {name: signed(commands) for name, commands in launch.beside.items()}
+    return replace(stage, launch=replace(launch, commands=signed(launch.commands), beside=beside))
 
 
 def _with_signature(command: Command, within: str) -> Command:
@@ -43,7 +48,7 @@ def _with_signature(command: Command, within: str) -> Command:
 
 def _is_newer(engine: tuple[str, str], within: str, name: str, value: Value) -> bool:
     """Whether an option says what its engine does anyway, and came later than the engine of this toolchain."""
-    known = load(*engine).find(name)
+    known = load(*engine).find(name) if _is_recorded(engine, DEFAULT) else None
     return load(*engine, within).find(name) is None and known is not None and known[0].default == value
 
 

@@ -71,10 +71,10 @@ def _stage(plan: Plan, stage: StagePlan, up: str) -> Json:
         "wdir": up,
         "deps": _literal([f"{plan.outputs}/{STAMP}", *files, *given, *_pictures(plan, stage)]),
     }
-    for role, section in (("data", "outs"), ("model", "outs"), ("metrics", "metrics"), ("plot", "plots")):
-        paths = [f"{stage.out}/{output.name}" for output in stage.outputs if output.role == role]
-        if paths:
-            document.setdefault(section, []).extend(paths)
+    # A plot under `plots:` of its stage would be drawn a second time, of its last column.
+    for section, roles in (("outs", ("data", "model", "plot")), ("metrics", ("metrics",))):
+        if paths := [f"{stage.out}/{output.name}" for output in stage.outputs if output.role in roles]:
+            document[section] = paths
     return document
 
 

@@ -17,7 +17,7 @@ def scores(
         str | None, typer.Option(help="An instance of the recipe.", autocompletion=complete_variant)
     ] = None,
 ) -> None:
-    """Show the scores, the confusion matrix and the training curve of the last run."""
+    """Show the scores, the confusion matrix, the training curve and what was measured in the last run."""
     loaded, instance = asked_for(file, variant)
     guarded(lambda: _show(loaded.root, instance.label, loaded.file))
 
@@ -28,7 +28,7 @@ def _show(root: Path, label: str, file: str) -> None:
     compiled = pipeline.load(root, label, file)
     if not results.scores(compiled):
         evaluates = any(step.kind in results.SCORING for step in compiled.steps)
-        message = f"{label} has no scores yet" if evaluates else f"{label} has no stage that evaluates"
+        message = f"{label} has no scores yet" if evaluates else f"{label} has no stage that evaluates or measures"
         help = f"run it: `recipe run {file}`" if evaluates else "add a stage of kind `evaluate`"
         raise RecipeError([Diagnostic("R0525", message, help)])
     results.present(compiled)

@@ -79,6 +79,11 @@ def read(folder: Path, index: Mapping[str, Any]) -> Pairs:
     if len(rows) != len(index["rows"]) or len(texts) != len(index["texts"]):
         message = f"{folder} has {len(rows)} and {len(texts)} vectors, and its index names others"
         raise RecipeError([Diagnostic("R0654", message, "run the `features` stage again with `--force`")])
+    for name, vectors in (("rows", rows), ("texts", texts)):
+        if broken := int((~numpy.isfinite(vectors)).any(axis=1).sum()):
+            message = f"{broken} of {len(vectors)} vectors of {name} are no numbers"  # none is nearer than they are
+            help = "see whether the loss of the training stayed a number"
+            raise RecipeError([Diagnostic("R0654", message, help)])
     return Pairs(rows, texts, numpy.array([row["text"] for row in index["rows"]]))
 
 

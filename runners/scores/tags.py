@@ -8,8 +8,9 @@ A prediction: {"input": {"prompt": "…", "images": ["1.jpg"]}, "label": ["cat"]
 gives the best F1 on the rows of `--thresholds-from`, which must not be among those that are scored.
 
 Written are metrics.json (flat numbers), report.json (each class, and all metrics at 0.5) and thresholds.json. Accuracy
-counts rows whose classes are all right and no other is found; a row without classes in which none is found has precision,
-recall and F1 of 1 in the averages over samples; average precision is the area under the steps of the precision-recall curve
+counts rows whose classes are all right and no other is found. In the averages over samples a row without classes in which
+none is found has precision, recall and F1 of 1, and one with classes in which none is found has 0. Average precision is
+the area under the steps of the precision-recall curve
 (https://scikit-learn.org/stable/modules/model_evaluation.html#multilabel-ranking-metrics, #precision-recall-f-measure-metrics).
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,10 +93,14 @@ def _prediction(line: bytes, place: Place, classes: Sequence[str]) -> dict[str, 
     help = "predict rows of `task: tag` with a model that was trained with `multi_label: true`"
     if not isinstance(found, dict) or not isinstance(found.get("label"), list):
         raise RecipeError([place.refuse("R0654", "this prediction has no list of classes as its label", help)])
-    scores = found.get("scores")
-    missing = [name for name in classes if not isinstance(scores, dict) or name not in scores]
+    scores = found["scores"] if isinstance(found.get("scores"), dict) else {}
+    missing = [name for name in classes if name not in scores]
     if missing:
         raise RecipeError([place.refuse("R0654", f"this prediction has no probability of `{missing[0]}`", help)])
+    broken = [name for name in classes if not isinstance(scores[name], int | float) or not math.isfinite(scores[name])]
+    if broken:
+        message = f"the probability of `{broken[0]}` is {scores[broken[0]]}"
+        raise RecipeError([place.refuse("R0654", message, "see whether the loss of the training stayed a number")])
     strange = sorted(set(found["label"]) - set(classes))
     if strange:
         message = f"the class `{strange[0]}` is none of the {len(classes)} of the prepared data"
@@ -114,9 +120,10 @@ def metrics_of(table: Table, thresholds: Mapping[str, float], wanted: Sequence[s
     if "accuracy" in wanted:
         metrics["accuracy"] = _round((found == table.actual).all(axis=1).mean())
     for average in AVERAGES:
-        # An empty row that stays empty is right, which is 1; for a class nobody has or finds, 0 as in `evaluate`.
-        nothing = 1.0 if average == "samples" else 0.0
-        values = measure(table.actual, found, average=average, zero_division=nothing)
+        if average == "samples":
+            values = _of_samples(table, found)
+        else:
+            values = measure(table.actual, found, average=average, zero_division=0.0)
         for name, value in zip(("precision", "recall", "f1"), values, strict=False):
             if name in wanted:
                 metrics[f"{name}_{average}"] = _round(value)
@@ -128,6 +135,20 @@ def metrics_of(table: Table, thresholds: Mapping[str, float], wanted: Sequence[s
         total = sum(rows for _, rows in curves)
         metrics["map_weighted"] = _round(sum(value * rows for value, rows in curves) / total) if curves else 0.0
     return dict(sorted(metrics.items()))
+
+
+def _of_samples(table: Table, found: NDArray[Any]) -> tuple[float, float, float]:
+    """Precision, recall and F1 averaged over rows. An empty row that stays empty is right, which no average of
+    scikit-learn's tells from one in which nothing is found."""
+    import numpy
+
+    right, has, finds = (table.actual & found).sum(axis=1), table.actual.sum(axis=1), found.sum(axis=1)
+    empty = (has + finds == 0).astype(float)
+    wholes = ((right, finds), (right, has), (2 * right, has + finds))
+    precision, recall, f1 = (
+        float(numpy.divide(part, whole, out=empty.copy(), where=whole > 0).mean()) for part, whole in wholes
+    )
+    return precision, recall, f1
 
 
 def _precisions(table: Table) -> list[float]:

@@ -12,7 +12,8 @@ from schema.stage import Product, Stage, Use
 
 
 class Benchmark(Stage):
-    """Hands over `metrics.json` and `timings.csv`: of this machine and this hour, so nothing is computed from them."""
+    """Hands over `metrics.json`, `throughput.csv` and `latency.csv`: of this machine and this hour, so nothing is computed
+    from them."""
 
     kind: Literal["benchmark"]
     model: Reference

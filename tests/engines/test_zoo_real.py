@@ -73,6 +73,9 @@ stages:
   means: {{kind: features, model: base, data: pairs.validation, batch: 4, pooling: mean}}
   means-alone: {{kind: features, model: base, data: pairs.validation, pooling: mean}}
   before: {{kind: features, model: base, data: pairs.validation, batch: 4}}
+  asked: {{kind: prepare, dataset: shapes}}
+  speed: {{kind: benchmark, model: base, data: asked.validation, batch_sizes: [1, 3], warmup: 1, repeats: 2, max_new_tokens: 5}}
+  speed-tagger: {{kind: benchmark, model: tagger-folded, data: tags.validation, batch_sizes: [2], warmup: 1, repeats: 2}}
 """
 TEXTS = ["green", "a blue triangle", "red disc"]
 WORDS = ["big small", "hot cold", "old new", "wet dry", "up down", "left right"]
@@ -205,3 +208,17 @@ def test_a_vector_is_what_the_engine_itself_takes(ran):
 
 def test_what_is_too_long_is_told(ran):
     assert "error[R0652]: one of the rows 1 to 1 has more than 5 tokens" in (ran / "log.txt").read_text()
+
+
+def test_a_model_is_measured_through_its_engine_with_answers_of_one_length(ran):
+    found = {
+        name: json.loads((ran / name / "metrics.json").read_bytes())["engine"] for name in ("speed", "speed-tagger")
+    }
+    assert {name: list(sizes) for name, sizes in found.items()} == {
+        "speed": ["batch_1", "batch_3"],
+        "speed-tagger": ["batch_2"],
+    }
+    for measured in found["speed"].values():
+        assert measured["tokens_per_second"] == pytest.approx(5 * measured["samples_per_second"], rel=1e-3)
+    assert "tokens_per_second" not in found["speed-tagger"]["batch_2"]
+    assert (ran / "speed" / "latency.csv").read_text().startswith("batch_size,engine_p50,engine_p95\n1,")
