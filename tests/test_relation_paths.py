@@ -23,6 +23,9 @@ def fate(text, *, question="1", **limits):
     [
         ("man -> walks -> dog", ("kept", "man -> walks -> dog")),
         ("Path:\nman → walks  ->  The Dog.", ("kept", "man -> walks -> The Dog")),
+        ("The path is: 1. **man** --> walks => `dog`!", ("kept", "man -> walks -> dog")),
+        ('- "man -> walks -> dog"', ("kept", "man -> walks -> dog")),
+        ("man -> ... -> dog", ("a gap", "man ->  -> dog")),
         ("hands -> number -> 2", ("kept", "hands -> number -> 2")),  # number words are compared as digits
         ("a dog", ("no path", "")),
         ("", ("no path", "")),
@@ -45,7 +48,7 @@ def test_the_best_of_a_question_stay():
     paths = [
         Written("1", "dog", -3.0, "man -> holds -> dog"),
         Written("1", "dog", -1.0, "man -> walks -> dog"),
-        Written("1", "a dog", -2.0, "Man -> walks -> Dog"),
+        Written("1", "a dog", -2.0, "A Man -> walks -> Dog"),
         Written("1", "two", -4.0, "hands -> number -> two"),
         Written("2", "cat", -9.0, "mat -> under -> cat"),
     ]
