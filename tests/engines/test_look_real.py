@@ -99,7 +99,7 @@ def test_what_fails_is_named(place, model, tmp_path):
     assert failure(place, model("llava1_5_hf"), rows="none.jsonl").message.startswith("reading the rows failed")
     (place / "lost.jsonl").write_text(json.dumps(row("<image>?", "red", "lost.png")))
     lost = failure(place, model("llava1_5_hf"), rows="lost.jsonl")
-    assert lost.code == "R0638" and lost.message.startswith("the processor failed") and "lost.png" in lost.message
+    assert lost.code == "R0634" and "lost.png" in lost.message
     broken = tmp_path / "broken"
     tiny_model.build("llava1_5_hf", 1, broken)
     (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:1000])
