@@ -13,7 +13,7 @@ export ROOT_IMAGE_DIR=outputs/quickstart/data
 export RECIPE_PLAN=pipelines/quickstart/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
-  --model "${RECIPE_RESUME:-.recipe/models/tiny--qwen2-vl@3b957ab5cc08}" \
+  --model "${RECIPE_RESUME:-.recipe/models/tiny--qwen2-vl@1d16c96054d9}" \
   --model_type qwen2_vl \
   --template qwen2_vl \
   --task_type seq_cls \
