@@ -118,5 +118,13 @@ def test_rows_without_answers_are_named(tmp_path):
     assert (problem.code, problem.spans[0].line) == ("R0690", 2)
 
 
+def test_a_question_that_comes_twice_is_named(tmp_path):
+    write(tmp_path / "train.jsonl", [{"question_id": n, "answers": ["x"]} for n in (1, 2, "1")])
+    with pytest.raises(RecipeError, match="question 1 came before") as error:
+        synthesize._by_question(tmp_path / "train.jsonl", "answers")
+    (problem,) = error.value.diagnostics
+    assert (problem.code, problem.spans[0].line) == ("R0690", 3)
+
+
 def write(file, rows):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
