@@ -67,7 +67,7 @@ def test_a_look_says_what_is_there(place, model, family, capsys):
     assert all(0 < pictures < tokens for pictures, tokens in zip(found["picture_tokens"], found["tokens"], strict=True))
     assert found["tokens"][0] < found["tokens"][1]
     assert "pixel_values" in found["shapes"]
-    assert 0 < found["loss"] < 20
+    assert 0 < found["loss"] < 30  # of random models that are sure of what they say
     predictor = Predictor(model(family), dtype="float32")
     asked = [ask(asked.removeprefix("<image>"), [place / "pictures" / name]) for asked, _, name in ROWS]
     assert found["answers"] == [best.answer for (best,) in predictor.answer(asked, max_new_tokens=4)]
