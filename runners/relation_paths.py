@@ -14,16 +14,21 @@ from dataclasses import dataclass
 
 from runners.vqa import normalized
 
-ARROW = re.compile(r"\s*(?:->|→)\s*")
+ARROW = re.compile(r"\s*(?:[-=–—]+>|[→⟶➔])\s*")
+LABEL = re.compile(r"(?:[-*•]|\d+[.)])\s+|[^:>]{0,40}\bpath\b[^:>]{0,20}:", re.IGNORECASE)
+"""What models write before a path: the mark of a list, or `The path is:`."""
+AROUND = " \t*`\"'“”.,;!"
+"""What they write around it, and around its parts."""
+BETWEEN = " -> "
 REASONS: Mapping[str, str] = {
     "kept": "learnt from",
     "no path": "the text has no arrow",
-    "a gap": "there is nothing between two arrows, or at an end",
+    "a gap": "there is no letter and no digit between two arrows, or at an end",
     "no end": "it ends in a relation",
     "too long": "it has more relations than `max_relations`",
     "a circle": "it comes to an entity twice",
     "another answer": "it does not end in an answer that an annotator gave",
-    "again": "it is the same as a better one of its question",
+    "again": "it is the same as a better one of its question, but for capitals, articles and number words",
     "beyond the best": "its question has `per_question` better ones",
 }
 """What became of a written path → what that means."""
@@ -47,6 +52,11 @@ class Judged:
     reason: str
     path: str = ""
 
+    @property
+    def form(self) -> tuple[str, ...]:
+        """What two paths are compared by."""
+        return tuple(map(normalized, self.path.split(BETWEEN)))
+
 
 def judge(
     written: Sequence[Written], gold: Mapping[str, Sequence[str]], *, per_question: int, max_relations: int
@@ -62,15 +72,15 @@ def judge(
         if found.reason == "kept":
             of_question[found.written.question].append(index)
     for indices in of_question.values():
-        seen: set[str] = set()
+        seen: set[tuple[str, ...]] = set()
         for index in sorted(indices, key=lambda index: (-judged[index].written.score, judged[index].path)):
             found = judged[index]
-            form = found.path.casefold()
-            if form in seen:
+            if found.form in seen:
                 judged[index] = Judged(found.written, "again", found.path)
             elif len(seen) == per_question:
                 judged[index] = Judged(found.written, "beyond the best", found.path)
-            seen |= {form} if len(seen) < per_question else set()
+            else:
+                seen.add(found.form)
     return judged
 
 
@@ -84,24 +94,26 @@ def _alone(written: Written, gold: Sequence[str], max_relations: int) -> Judged:
     """What becomes of a path whatever others its question has."""
     parts = _parts(written.text)
     reason = next(_flaws(parts, {normalized(answer) for answer in gold}, max_relations), "kept")
-    return Judged(written, reason, " -> ".join(parts) if len(parts) > 1 else "")
+    return Judged(written, reason, BETWEEN.join(parts) if len(parts) > 1 else "")
 
 
 def _parts(text: str) -> list[str]:
-    """Entities and relations of the first line that has an arrow.
+    """Entities and relations of the first line that has an arrow, without what stands around them.
 
-    >>> _parts("Path:\\ndog → chases  →  Ball.")
+    >>> _parts('The path is:\\n1. **dog** --> chases  → "Ball".')
     ['dog', 'chases', 'Ball']
     """
-    line = next((line for line in text.splitlines() if ARROW.search(line)), "")
-    return [" ".join(part.split()) for part in ARROW.split(line.strip().rstrip("."))]
+    line = next((line for line in text.splitlines() if ARROW.search(line)), "").strip()
+    while label := LABEL.match(line):
+        line = line[label.end() :].lstrip(AROUND)
+    return [" ".join(part.split()).strip(AROUND) for part in ARROW.split(line)]
 
 
 def _flaws(parts: Sequence[str], gold: set[str], max_relations: int) -> Iterator[str]:
     entities = [normalized(entity) for entity in parts[::2]]
     if len(parts) == 1:
         yield "no path"
-    if not all(parts):
+    if not all(re.search(r"\w", part) for part in parts):
         yield "a gap"
     if len(parts) % 2 == 0:
         yield "no end"

@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors: RecipeError R0690 to R0692."""
     options = _parse(argv)
     config = json.loads(options.config.read_bytes())
-    rows = {_id(row): row for row in _read(options.data, "question_id", "answers")}
-    candidates = {_id(prediction): prediction for prediction in _read(options.predictions, "question_id", "candidates")}
+    rows = _by_question(options.data, "answers")
+    candidates = _by_question(options.predictions, "candidates")
     for file in filter(None, [options.held_out]):
         _apart(rows, _read(file, "question_id"), options.data, file)
     asked = list(_asked(rows, candidates, config["prompt"]))
@@ -101,6 +101,17 @@ def _read(file: Path, *fields: str) -> list[Row]:
     if refused:
         raise RecipeError(refused[:SHOWN])
     return rows
+
+
+def _by_question(file: Path, field: str) -> dict[str, Row]:
+    """The rows of a file by their questions. Errors: RecipeError R0690, also for a question that comes twice."""
+    found: dict[str, Row] = {}
+    for number, row in enumerate(_read(file, "question_id", field), 1):
+        if _id(row) in found:
+            help = "give each question a `question_id` of its own"
+            raise RecipeError([Place(str(file), number).refuse("R0690", f"question {_id(row)} came before", help)])
+        found[_id(row)] = row
+    return found
 
 
 def _id(row: Row) -> str:

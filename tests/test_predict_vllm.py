@@ -6,6 +6,7 @@ import types
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from runners.predict import vllm
 from schema.diagnostics import RecipeError
@@ -48,6 +49,9 @@ def rows(tmp_path):
     lines = [
         {"messages": [{"role": "user", "content": text}], "images": images, "label": None} for text, images in asked
     ]
+    (tmp_path / "sub").mkdir()
+    for name in ("a.png", "sub/b.png", "c.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return file
@@ -129,6 +133,13 @@ def test_room_for_an_adapter_is_one_that_vllm_has(engine, rows, tmp_path, rank, 
     run(rows, "--adapter", tmp_path)
     assert Engine.last.made["max_lora_rank"] == room
     assert Engine.last.adapter == ("adapter", 1, str(tmp_path.resolve()))
+
+
+def test_a_picture_that_is_missing_is_named_before_the_engine_starts(engine, rows):
+    (rows.parent / "c.png").unlink()
+    with pytest.raises(RecipeError) as error:
+        run(rows)
+    assert [found.code for found in error.value.diagnostics] == ["R0634"]
 
 
 def test_without_vllm_another_engine_is_named(rows, monkeypatch):

@@ -23,6 +23,9 @@ def fate(text, *, question="1", **limits):
     [
         ("man -> walks -> dog", ("kept", "man -> walks -> dog")),
         ("Path:\nman → walks  ->  The Dog.", ("kept", "man -> walks -> The Dog")),
+        ("The path is: 1. **man** --> walks => `dog`!", ("kept", "man -> walks -> dog")),
+        ('- "man -> walks -> dog"', ("kept", "man -> walks -> dog")),
+        ("man -> ... -> dog", ("a gap", "man ->  -> dog")),
         ("hands -> number -> 2", ("kept", "hands -> number -> 2")),  # number words are compared as digits
         ("a dog", ("no path", "")),
         ("", ("no path", "")),
@@ -45,7 +48,7 @@ def test_the_best_of_a_question_stay():
     paths = [
         Written("1", "dog", -3.0, "man -> holds -> dog"),
         Written("1", "dog", -1.0, "man -> walks -> dog"),
-        Written("1", "a dog", -2.0, "Man -> walks -> Dog"),
+        Written("1", "a dog", -2.0, "A Man -> walks -> Dog"),
         Written("1", "two", -4.0, "hands -> number -> two"),
         Written("2", "cat", -9.0, "mat -> under -> cat"),
     ]
@@ -113,6 +116,14 @@ def test_rows_without_answers_are_named(tmp_path):
         synthesize._read(tmp_path / "train.jsonl", "question_id", "answers")
     (problem,) = error.value.diagnostics
     assert (problem.code, problem.spans[0].line) == ("R0690", 2)
+
+
+def test_a_question_that_comes_twice_is_named(tmp_path):
+    write(tmp_path / "train.jsonl", [{"question_id": n, "answers": ["x"]} for n in (1, 2, "1")])
+    with pytest.raises(RecipeError, match="question 1 came before") as error:
+        synthesize._by_question(tmp_path / "train.jsonl", "answers")
+    (problem,) = error.value.diagnostics
+    assert (problem.code, problem.spans[0].line) == ("R0690", 3)
 
 
 def write(file, rows):

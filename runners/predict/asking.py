@@ -13,7 +13,7 @@ from typing import Any
 from runners.predict import conversations
 from runners.predict.conversations import Conversation
 from runners.predict.kept import NAME, Kept
-from runners.predict.predictor import Candidate, Predictor
+from runners.predict.predictor import Candidate, Predictor, check
 from schema.files import remove
 
 HOW = (
@@ -33,8 +33,10 @@ def generation_options(parser: argparse.ArgumentParser) -> None:
 
 
 def how(options: argparse.Namespace) -> dict[str, Any]:
-    """The options as arguments of `Predictor.answer`."""
-    return {name: getattr(options, name) for name in HOW}
+    """The options as arguments of `Predictor.answer`. Errors: RecipeError R0632, before a model is loaded."""
+    found = {name: getattr(options, name) for name in HOW}
+    check(**{name: value for name, value in found.items() if name not in ("max_length", "seed")})
+    return found
 
 
 def work_option(parser: argparse.ArgumentParser) -> None:

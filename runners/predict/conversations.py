@@ -17,7 +17,6 @@ from schema.diagnostics import Diagnostic, RecipeError
 Conversation = list[dict[str, Any]]
 TAG = re.compile(r"(<image>|<video>)")
 KINDS = {"<image>": "image", "<video>": "video"}
-FRAMES_PER_SECOND = 2
 DATE = "26 Jul 2024"
 """The day that Llama 3's chat template tells a model when it is not told another; today's would change answers."""
 
@@ -64,38 +63,10 @@ def _mismatch(what: str) -> RecipeError:
     return RecipeError([Diagnostic("R0630", f"a row has {what}", help)])
 
 
-def in_parts(asked: Sequence[Mapping[str, Any]]) -> Conversation:
-    """The same with parts as content, which every chat template takes; a chat may have plain text there."""
-    return [
-        {**turn, "content": [{"type": "text", "text": turn["content"]}]}
-        if isinstance(turn["content"], str)
-        else {**turn}
-        for turn in asked
-    ]
-
-
 def files(asked: Conversation, kind: str) -> list[str]:
     """The paths of a conversation's pictures (`image`) or videos (`video`), in their order."""
     parts = (part for turn in asked for part in turn["content"])
     return [part["path"] for part in parts if part["type"] == kind and "path" in part]
-
-
-def with_frames(asked: Sequence[Conversation]) -> tuple[list[Conversation], list[Any]]:
-    """The same with decoded frames in place of videos, FRAMES_PER_SECOND of them, and what is known of each video.
-
-    Processors decode with torchcodec alone, which needs FFmpeg's libraries; PyAV brings its own.
-    """
-    from transformers.video_utils import load_video
-
-    clips = []
-    shown = [[{**turn, "content": list(turn["content"])} for turn in one] for one in asked]
-    for content in (turn["content"] for one in shown for turn in one):
-        for place, part in enumerate(content):
-            if part["type"] == "video" and "path" in part:
-                frames, clip = load_video(part["path"], fps=FRAMES_PER_SECOND, backend="pyav")
-                content[place] = {"type": "video", "video": frames}
-                clips.append(clip)
-    return shown, clips
 
 
 def plain(asked: Conversation) -> Conversation:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runners import answers
+from runners.data.rows import Place
 from runners.predict.predictor import Candidate, Predictor
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
@@ -27,7 +28,7 @@ def model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help=help)
     parser.add_argument("--adapter", type=Path, metavar="DIR", help="an adapter of this model")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
-    parser.add_argument("--attention", help="eager, sdpa or flash_attention_2")
+    parser.add_argument("--attention", choices=("eager", "sdpa", "flash_attention_2", "flash_attention_3"))
     parser.add_argument("--max_pixels", type=int, metavar="N")
     parser.add_argument("--min_pixels", type=int, metavar="N")
 
@@ -79,8 +80,18 @@ def row_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """The rows of a data set."""
-    return [json.loads(line) for line in file.read_bytes().splitlines()]
+    """The rows of a data set. Errors: RecipeError R0630 with the first line that is none."""
+    rows = []
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
+            help = 'write rows like {"messages": [{"role": "user", "content": "<image>What is it?"}], "images": ["cat.jpg"]}'
+            raise RecipeError([Place(str(file), number).refuse("R0630", "this line is no row with `messages`", help)])
+        rows.append(row)
+    return rows
 
 
 def write(

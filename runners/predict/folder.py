@@ -19,7 +19,7 @@ from typing import Any
 
 from runners import cli
 from runners.data.rows import IMAGE_TAG
-from runners.predict.asking import answer_rows, generation_options, work_option, working
+from runners.predict.asking import answer_rows, generation_options, how, work_option, working
 from runners.predict.dataset import classes_of, loaded, model_options, row_options, told_parser, write
 from runners.predict.predictor import Candidate
 from runners.predict.sheet import Card, page, thumbnail
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.to is None:
         parser.error("the following arguments are required: --to")
+    how(options)
     options.image_folder = options.folder
     shown, bad = readable(options.folder)
     for name, why in bad:

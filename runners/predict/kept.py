@@ -96,7 +96,7 @@ def _digests(asked: Sequence[Conversation]) -> list[str]:
     before: Counter[str] = Counter()
     found = []
     for one in asked:
-        files = [file for kind in ("image", "video") for file in conversations.files(conversations.in_parts(one), kind)]
+        files = [file for kind in ("image", "video") for file in conversations.files(one, kind)]
         alone = digest({"asked": one, "files": [_stamp(Path(file)) for file in files if Path(file).is_file()]})
         found.append(digest({"row": alone, "before": before[alone]}) if before[alone] else alone)
         before[alone] += 1

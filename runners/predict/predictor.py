@@ -7,13 +7,14 @@ may: sums of another order round to other numbers, and a token that was nearly a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.predict import conversations
+from runners.predict import chats, conversations, media
 from runners.predict.conversations import Conversation
 from schema.diagnostics import Diagnostic, RecipeError
 
@@ -114,12 +115,13 @@ class Predictor:
         """`returned` candidates for each conversation, best first; `answered` is told each row's as soon as they are there.
 
         With beams the likeliest answers are searched for; without, a temperature of 0 always takes the likeliest token.
-        Errors: RecipeError R0632 when fewer beams than answers are asked for, or beams together with a temperature; R0633
-        when a question and its answer might have more than `max_length` tokens.
+        Errors: RecipeError R0632 for what `check` refuses; R0633 when a question and its answer might have more than
+        `max_length` tokens; R0634 for files that cannot be read, R0635 for what is no chat, R0630 for pictures that the model
+        does not see.
         """
-        _check(beams, returned, temperature)
+        check(beams, returned, length_penalty, max_new_tokens, batch, temperature, top_p)
         chosen = self._generation(beams, returned, length_penalty, max_new_tokens, temperature, top_p)
-        asked = [conversations.in_parts(conversation) for conversation in asked]
+        asked = [chats.chat(one, f"conversation {number}") for number, one in enumerate(asked, 1)]
         found: list[list[Candidate]] = [[] for _ in asked]
         for rows in self._batches(asked, batch):
             inputs = self._encode([asked[row] for row in rows])
@@ -134,7 +136,7 @@ class Predictor:
         """The tensors that the model sees of conversations, padded on the left; with what begins an answer, unless the first
         has one. Errors: what the processor raises.
         """
-        return self._encode([conversations.in_parts(conversation) for conversation in told])
+        return self._encode([chats.chat(one, f"conversation {n}", answered=True) for n, one in enumerate(told, 1)])
 
     def loss(self, inputs: Any) -> float:
         """The mean of -log p over the tokens of `encode` that are text and follow others: neither padding, places of pictures
@@ -151,10 +153,12 @@ class Predictor:
         """Where pictures and videos stand among the tokens: booleans of shape (rows, tokens)."""
         import torch
 
+        return torch.isin(inputs["input_ids"].cpu(), torch.tensor(self._picture_ids(), dtype=torch.long))
+
+    def _picture_ids(self) -> list[int]:
         names = ("image_token_id", "image_token_index", "video_token_id", "video_token_index")
         ids = [getattr(self.model.config, name, None) for name in names]
-        places = torch.tensor([number for number in ids if number is not None], dtype=torch.long)
-        return torch.isin(inputs["input_ids"].cpu(), places)
+        return [number for number in ids if number is not None]
 
     def _generation(
         self, beams: int, returned: int, length_penalty: float, max_new_tokens: int, temperature: float, top_p: float
@@ -180,7 +184,8 @@ class Predictor:
 
     def _batches(self, asked: Sequence[Conversation], size: int) -> Iterator[list[int]]:
         """The rows of each batch; rows with and without pictures are not mixed, which some processors do not take."""
-        looks = {row: _looks(conversation) for row, conversation in enumerate(asked)}
+        pixels = media.sizes(asked)
+        looks = {row: _looks(conversation, pixels[row]) for row, conversation in enumerate(asked)}
         waiting: list[int] = []
         # The largest first: where memory is too small, that shows early.
         for row in sorted(looks, key=lambda row: (looks[row], row), reverse=True):
@@ -201,12 +206,35 @@ class Predictor:
         }
         if "date_string" in str(template):
             options["date_string"] = conversations.DATE
-        if self.sees:
-            shown, clips = conversations.with_frames(asked)
-            frames = {"do_sample_frames": False, "video_metadata": clips} if clips else {}
-            options["processor_kwargs"] = {"padding": True, **frames}
-            return self.processor.apply_chat_template(shown, **options)
-        return self.tokenizer.apply_chat_template([conversations.plain(one) for one in asked], padding=True, **options)
+        from jinja2 import TemplateError
+
+        if not self.sees:
+            plain = [conversations.plain(one) for one in asked]
+            return self.tokenizer.apply_chat_template(plain, padding=True, **options)
+        shown, clips = media.with_frames(asked, as_pictures=getattr(self.processor, "video_processor", None) is None)
+        frames = {"do_sample_frames": False, "video_metadata": clips} if clips else {}
+        options["processor_kwargs"] = {"padding": True, **frames}
+        try:
+            inputs = self.processor.apply_chat_template(shown, **options)
+        except TemplateError as error:
+            raise RecipeError([Diagnostic("R0635", f"the chat template of this model refuses it: {error}")]) from error
+        except Exception as error:  # processors fail in many ways, most often because of a file
+            if wrong := media.broken(asked):
+                raise RecipeError(wrong) from error
+            raise
+        self._check_seen(inputs, shown)
+        return inputs
+
+    def _check_seen(self, inputs: Any, shown: Sequence[Conversation]) -> None:
+        """Errors: RecipeError R0630 when pictures or videos of a row left no token, as a chat template may pass over them."""
+        if not self._picture_ids():
+            return
+        for one, seen in zip(shown, self.picture_tokens(inputs).any(-1).tolist(), strict=True):
+            kinds = {part["type"] for turn in one for part in turn["content"]} - {"text"}
+            if kinds and not seen:
+                message = f"the chat template of this model passes over each {' and '.join(sorted(kinds))}"
+                help = "take a model that sees them, or its processor with the chat template that it was trained with"
+                raise RecipeError([Diagnostic("R0630", message, help)])
 
     def _check_length(self, inputs: Any, rows: Sequence[int], new: int, limit: int | None) -> None:
         if limit is None:
@@ -270,7 +298,22 @@ def _loading(part: str) -> Iterator[None]:
         raise RecipeError([Diagnostic("R0631", f"{part} cannot be loaded: {reason}", help)]) from error
 
 
-def _check(beams: int, returned: int, temperature: float) -> None:
+def check(
+    beams: int, returned: int, length_penalty: float, max_new_tokens: int, batch: int, temperature: float, top_p: float
+) -> None:
+    """Whether answers can be searched for in this way. Errors: RecipeError R0632 when not."""
+    counts = {"beams": beams, "returned": returned, "max_new_tokens": max_new_tokens, "batch": batch}
+    bounds = [
+        *((name, count, count >= 1, "1 or more") for name, count in counts.items()),
+        ("temperature", temperature, 0 <= temperature < math.inf, "0 or more"),
+        ("top_p", top_p, 0 < top_p <= 1, "a share above 0, and at most 1"),
+        ("length_penalty", length_penalty, math.isfinite(length_penalty), "a number"),
+    ]
+    wrong = [
+        Diagnostic("R0632", f"`{name}` is {given}", f"write {help}") for name, given, fits, help in bounds if not fits
+    ]
+    if wrong:
+        raise RecipeError(wrong)
     if temperature == 0 and returned > beams:
         help = f"search with at least {returned} beams"
         raise RecipeError(
@@ -283,14 +326,8 @@ def _check(beams: int, returned: int, temperature: float) -> None:
         )
 
 
-def _looks(asked: Conversation) -> tuple[int, int, int, int]:
+def _looks(asked: Conversation, pixels: int) -> tuple[int, int, int, int]:
     """What rows of one batch should share: numbers of videos and pictures, the pictures' pixels, the length of the text."""
-    from PIL import Image
-
     images, videos = conversations.files(asked, "image"), conversations.files(asked, "video")
-    pixels = 0
-    for image in images:
-        with Image.open(image) as opened:
-            pixels += opened.width * opened.height
     text = sum(len(part.get("text", "")) for turn in asked for part in turn["content"])
     return len(videos), len(images), pixels, text

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runners import cli
-from runners.predict import conversations
+from runners.predict import conversations, media
 from runners.predict.asking import work_option, working
 from runners.predict.conversations import Conversation
 from runners.predict.dataset import classes_of, model_options, read, row_options, write
@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"vLLM has no {options.attention}: --attention is one of {', '.join(ATTENTION)}, or vLLM chooses")
     rows = read(options.data)
     asked = [conversations.conversation(row, options.image_folder) for row in rows]
+    media.sizes(asked)
     options.to.mkdir(parents=True, exist_ok=True)
     with working(options):
         found = answer(options, asked)

@@ -67,7 +67,7 @@ def test_a_look_says_what_is_there(place, model, family, capsys):
     assert all(0 < pictures < tokens for pictures, tokens in zip(found["picture_tokens"], found["tokens"], strict=True))
     assert found["tokens"][0] < found["tokens"][1]
     assert "pixel_values" in found["shapes"]
-    assert 0 < found["loss"] < 20
+    assert 0 < found["loss"] < 30  # of random models that are sure of what they say
     predictor = Predictor(model(family), dtype="float32")
     asked = [ask(asked.removeprefix("<image>"), [place / "pictures" / name]) for asked, _, name in ROWS]
     assert found["answers"] == [best.answer for (best,) in predictor.answer(asked, max_new_tokens=4)]
@@ -99,7 +99,7 @@ def test_what_fails_is_named(place, model, tmp_path):
     assert failure(place, model("llava1_5_hf"), rows="none.jsonl").message.startswith("reading the rows failed")
     (place / "lost.jsonl").write_text(json.dumps(row("<image>?", "red", "lost.png")))
     lost = failure(place, model("llava1_5_hf"), rows="lost.jsonl")
-    assert lost.code == "R0638" and lost.message.startswith("the processor failed") and "lost.png" in lost.message
+    assert lost.code == "R0634" and "lost.png" in lost.message
     broken = tmp_path / "broken"
     tiny_model.build("llava1_5_hf", 1, broken)
     (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:1000])

@@ -104,16 +104,28 @@ TEMPLATE = """\
 """
 
 
-def test_a_video_is_seen(place):
-    """Frames of two brightnesses give other scores than frames of one."""
-    tiny_model.build("qwen2_5_vl", 0, place / "watcher")
-    predictor = Predictor(place / "watcher", dtype="float32")
-    predictor.processor.chat_template = TEMPLATE  # the tiny model's own knows no videos
+def test_a_video_is_seen(predictor, place, monkeypatch):
+    """Frames of two brightnesses give other scores than frames of one; a model that knows no videos sees them as pictures."""
+    if not predictor.sees:
+        return
+    if hasattr(predictor.processor, "video_processor"):
+        with pytest.raises(RecipeError, match="chat template of this model passes over each video"):
+            predictor.answer([ask("What happens?", videos=[film(place / "0.mp4", 0)])])
+        monkeypatch.setattr(predictor.processor, "chat_template", TEMPLATE)  # the tiny model's own knows no videos
     films = [film(place / f"{shade}.mp4", shade) for shade in (0, 30)]
     asked = [ask("What happens?", videos=[path]) for path in films]
     found = predictor.answer(asked, max_new_tokens=3, beams=2, returned=2, batch=2)
     assert scores(found[:1]) != scores(found[1:])
     assert texts(predictor.answer(asked[1:], max_new_tokens=3, beams=2, returned=2)) == texts(found[1:])
+
+
+def test_a_picture_that_ends_too_early_is_named(predictor, place):
+    if predictor.sees:
+        Image.effect_noise((56, 56), 50).save(place / "whole.png")
+        (place / "cut.png").write_bytes((place / "whole.png").read_bytes()[:500])
+        with pytest.raises(RecipeError, match=r"cut\.png cannot be read as a picture") as error:
+            predictor.answer([ask("What is it?", [place / "cut.png"])])
+        assert error.value.diagnostics[0].code == "R0634"
 
 
 def film(path, step):

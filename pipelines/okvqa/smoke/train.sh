@@ -39,7 +39,7 @@ export RECIPE_PLAN=pipelines/okvqa/smoke/train.json
   --adam_beta2 0.95 \
   --adam_epsilon 1e-08 \
   --max_grad_norm 1.0 \
-  --num_train_epochs 4.0 \
+  --num_train_epochs 60.0 \
   --per_device_train_batch_size 18 \
   --per_device_eval_batch_size 1 \
   --gradient_checkpointing false \
