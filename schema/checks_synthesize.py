@@ -11,7 +11,7 @@ from schema.stages import Predict, Synthesize
 
 
 def paths_belong_to_questions(context: Context) -> Iterator[Diagnostic]:
-    """R0333, R0334: the answers are to the questions that paths are written for, and none of those is held out."""
+    """R0333 to R0335: the answers are to the questions that paths are written for, and what is scored is held out."""
     for name, stage in context.recipe.stages.items():
         if not isinstance(stage, Synthesize):
             continue
@@ -24,3 +24,9 @@ def paths_belong_to_questions(context: Context) -> Iterator[Diagnostic]:
             message = f"`{stage.data}` is learnt from and held out"
             place = context.at("stages", name, "held_out")
             yield Diagnostic("R0334", message, "hold the split out that is scored later", (place,))
+        scored = {p.data: n for n, p in context.recipe.stages.items() if isinstance(p, Predict) and p.data != stage.data}
+        if stage.held_out is None and scored:
+            data, predicted = next(iter(scored.items()))
+            message = f"`{predicted}` answers `{data}`, and nothing keeps its questions out of `{name}`"
+            places = (context.key_at("stages", name), context.at("stages", predicted, "data"))
+            yield Diagnostic("R0335", message, f"add `held_out: {data}`", places)
