@@ -24,7 +24,11 @@ def paths_belong_to_questions(context: Context) -> Iterator[Diagnostic]:
             message = f"`{stage.data}` is learnt from and held out"
             place = context.at("stages", name, "held_out")
             yield Diagnostic("R0334", message, "hold the split out that is scored later", (place,))
-        scored = {p.data: n for n, p in context.recipe.stages.items() if isinstance(p, Predict) and p.data != stage.data}
+        scored = {
+            other.data: label
+            for label, other in context.recipe.stages.items()
+            if isinstance(other, Predict) and other.data != stage.data and label != stage.predictions
+        }
         if stage.held_out is None and scored:
             data, predicted = next(iter(scored.items()))
             message = f"`{predicted}` answers `{data}`, and nothing keeps its questions out of `{name}`"
