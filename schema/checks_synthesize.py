@@ -24,10 +24,12 @@ def paths_belong_to_questions(context: Context) -> Iterator[Diagnostic]:
             message = f"`{stage.data}` is learnt from and held out"
             place = context.at("stages", name, "held_out")
             yield Diagnostic("R0334", message, "hold the split out that is scored later", (place,))
+        source = stage.data.partition(".")[0]
         scored = {
             other.data: label
             for label, other in context.recipe.stages.items()
-            if isinstance(other, Predict) and other.data != stage.data and label != stage.predictions
+            if isinstance(other, Predict) and label != stage.predictions
+            if other.data.partition(".")[0] == source and other.data != stage.data
         }
         if stage.held_out is None and scored:
             data, predicted = next(iter(scored.items()))
