@@ -194,7 +194,8 @@ def of_trl(command):
 def test_accelerate_and_trl_take_every_compiled_command(conforming):
     labels = {plan.label for plan, _, _ in conforming}
     assert {"animals-lora/trl", "animals-lora/trl-smoke", "trl", "trl-nodes", "trl-nodes/sharded"} <= labels
-    assert {"qwen2-vl-grpo/trl", "dpo/trl", "trl-rlhf"} <= labels
+    sizes = {f"qwen2-vl-grpo/{size}-{run}-trl" for size in ("2b", "7b", "72b") for run in ("test", "full")}
+    assert sizes | {"dpo/trl", "trl-rlhf"} <= labels
     assert [(plan.label, answer["error"]) for plan, _, answer in conforming if "error" in answer] == []
 
 
