@@ -80,7 +80,7 @@ def _choices(recipe: Recipe, name: str, stage: Stage) -> Iterator[tuple[str | No
 
 
 def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
-    """R0314, a warning: what is needed may have been installed by hand."""
+    """R0314: a choice needs a package that is not part of the toolchain (a warning: it may be installed by hand)."""
     for lack in unlocked(context.recipe):
         message = f"`{lack.choice}` needs the package `{lack.package}`, which the toolchain does not hold"
         yield Diagnostic("R0314", message, lack.help, (context.at(*lack.path),), "warning")
