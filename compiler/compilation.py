@@ -109,6 +109,7 @@ def find_stale(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagn
 def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnostic]:
     """Bring the pipelines' folders to what the recipe says; a disk that does not take them is a finding."""
     _refuse_clash(place, loaded, plans)
+    done: list[str] = []  # told at the end: whoever reads it may go away before
     try:
         remove_leftovers(place / "pipelines")
         for name, text in ROOT_FILES.items():
@@ -118,15 +119,17 @@ def _write(place: Path, loaded: Loaded, plans: list[Plan]) -> Iterator[Diagnosti
             changed = write(place / plan.pipeline, files)
             prune_lock(place / plan.pipeline, ["compiled", *(stage.name for stage in plan.stages)])
             told = f"{len(changed)} of {len(files)} files changed" if changed else "unchanged"
-            print(f"{plan.pipeline}  {plan.recipe_hash[:12]}  {told}")
+            done.append(f"{plan.pipeline}  {plan.recipe_hash[:12]}  {told}")
         for folder in _abandoned(place, loaded, plans):
             remove_pipeline(place / folder)
-            print(f"{folder}  removed: it belongs to no instance of {loaded.file} any more")
+            done.append(f"{folder}  removed: it belongs to no instance of {loaded.file} any more")
     except OSError as error:
         message = f"{error.filename or place} cannot be written: {(error.strerror or str(error)).lower()}"
         yield Diagnostic(
             "R0407", message, "make room or access, and compile again; each file is old or new, none is half"
         )
+    for line in done:
+        print(line)
 
 
 def _refuse_clash(place: Path, loaded: Loaded, plans: list[Plan]) -> None:

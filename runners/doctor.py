@@ -20,12 +20,13 @@ from runners import compiled, known_models
 from runners.compiled import Stage
 from runners.hubs import tokens
 from runners.pipeline import Pipeline
-from schema.checks import unlocked
 from schema.load import Instance, Loaded
+from schema.machine import FILE, here, load_machine
 from schema.models import ModelSpec
 from schema.pins import model_folder, of_model
 from schema.signature import requirements, toolchain
 from schema.toolchain import DEFAULT, NEEDS_GPU
+from schema.unlocked import unlocked
 
 Status = Literal["ok", "note", "lacks"]
 PROGRAMS = {
@@ -41,6 +42,8 @@ MIB = 1 << 20
 TOLERANCE = 0.95
 """A GPU of 80 GiB tells a little less."""
 ASK_SECONDS = 20.0
+MADE = ("outputs/", "pipelines/", ".recipe/")
+"""Where what stages read is made by other stages, by the compiler and by fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,12 @@ class Patient:
         """The toolchains that its stages name, each once."""
         recipe = self.instance.recipe
         return tuple(dict.fromkeys(recipe.toolchain_of(name) for name in recipe.stages))
+
+    @property
+    def fetch(self) -> str:
+        """The command that loads what it needs from hubs."""
+        variant = self.instance.variant
+        return f"recipe fetch {self.loaded.file}" + (f" --variant {variant}" if variant else "")
 
     def missing_models(self) -> Iterator[ModelSpec]:
         """Models that are not in their place yet."""
@@ -136,7 +145,7 @@ def _environment(patient: Patient, name: str) -> Finding:
     if folder is not None and folder.exists():
         return Finding("toolchain", name, "ok", str(folder.relative_to(patient.root)))
     gpu = f"; {NEEDS_GPU[name]}" if name in NEEDS_GPU else ""
-    help = f"`recipe fetch {patient.loaded.file}` makes it, as does the first run{gpu}"
+    help = f"`{patient.fetch}` makes it, as does the first run{gpu}"
     return Finding("toolchain", name, "note", f"{len(toolchain(name))} packages that matter, not installed yet", help)
 
 
@@ -213,20 +222,49 @@ def models(patient: Patient) -> Iterator[Finding]:
         else:
             size = _bytes(patient, spec)
             told = f"{spec.id}, {_size(size) if size else 'of unknown size'}, is not fetched yet"
-            yield Finding(
-                "model", name, "note", told, f"`recipe fetch {patient.loaded.file}`, or the first run does it"
-            )
+            yield Finding("model", name, "note", told, f"`{patient.fetch}`, or the first run does it")
             yield from _token(patient, name, spec)
 
 
 def _token(patient: Patient, name: str, spec: ModelSpec) -> Iterator[Finding]:
     """A token is only said to be there or not, with the place where it stands."""
-    if spec.hub != "huggingface" or not known_models.is_gated(spec.id):
+    if not known_models.is_gated(spec.id):
         return
     token = tokens.of(spec.hub, patient.environment)
-    help = f"accept its licence on the hub, then {tokens.LOGINS[spec.hub]}; or write `hub: modelscope`"
-    found = f"for {spec.id}, in {token.origin}" if token else f"{spec.id} is gated, and there is no token"
-    yield Finding("token", name, "ok" if token else "lacks", found, "" if token else help)
+    login = f"accept its licence on the hub, then {tokens.LOGINS[spec.hub]}"
+    if token:
+        yield Finding("token", name, "ok", f"for {spec.id}, in {token.origin}")
+    elif spec.hub == "huggingface":
+        found = f"{spec.id} is gated, and there is no token"
+        yield Finding("token", name, "lacks", found, f"{login}; or write `hub: modelscope`")
+    else:
+        found = "none; Hugging Face asks for one, and whether ModelScope does is not known"
+        yield Finding("token", name, "note", found, f"where the download is refused, {login}")
+
+
+def data(patient: Patient) -> Iterator[Finding]:
+    """Data sets and files of the project that stages read, and data sets of hubs that are not fetched yet."""
+    machine = load_machine(patient.root)
+    datasets = {spec.local for spec in patient.instance.recipe.datasets.values()}
+    models = {spec.path for spec in patient.instance.recipe.models.values()}
+    for path in dict.fromkeys(path for step in patient.pipeline.steps for path in step.given):
+        if path.startswith(MADE) or path in models:
+            continue
+        place = here(patient.root, machine, path)
+        shown = str(place.relative_to(patient.root) if place.is_relative_to(patient.root) else place)
+        about = "data" if path in datasets else "file"
+        if place.exists():
+            yield Finding(about, path, "ok", "is here" if shown == path else f"lies at {shown}")
+        elif shown != path:
+            help = "correct the place there, or mount the disk that it lies on"
+            yield Finding(about, path, "lacks", f"{FILE} says {shown}, which does not exist", help)
+        else:
+            help = f"put it there, or say in {FILE} where it lies: `data: {{{path}: /WHERE}}`"
+            yield Finding(about, path, "lacks", "does not exist", help)
+    for download in patient.pipeline.downloads:
+        if download["kind"] == "dataset" and not (patient.root / download["to"]).exists():
+            help = f"`{patient.fetch}`, or the first run does it"
+            yield Finding("data", download["id"], "note", "is not fetched yet", help)
 
 
 def _bytes(patient: Patient, spec: ModelSpec) -> int | None:
@@ -279,4 +317,4 @@ def _size(count: int) -> str:
 
 
 Examination = Callable[[Patient], Iterator[Finding]]
-EXAMINATIONS: tuple[Examination, ...] = (packages, beside, programs, gpus, models, disk, limits)
+EXAMINATIONS: tuple[Examination, ...] = (packages, beside, programs, gpus, models, data, disk, limits)

@@ -10,6 +10,7 @@ PARAMETERS: dict[str, int] = {
     "google/gemma-3-12b-it": 12_187_325_040,
     "google/gemma-3-27b-it": 27_432_406_640,
     "llava-hf/llava-1.5-7b-hf": 7_063_427_072,
+    "llava-hf/llava-1.5-13b-hf": 13_351_494_656,
     "meta-llama/Llama-3.2-11B-Vision-Instruct": 10_670_220_835,
     "openbmb/MiniCPM-V": 3_434_965_792,
     "openbmb/MiniCPM-V-2_6": 8_099_175_152,
@@ -23,6 +24,7 @@ PARAMETERS: dict[str, int] = {
     "Qwen/Qwen2.5-VL-7B-Instruct": 8_292_166_656,
     "Qwen/Qwen2.5-VL-32B-Instruct": 33_452_718_336,
     "Qwen/Qwen2.5-VL-72B-Instruct": 73_410_777_344,
+    "Qwen/Qwen3-8B": 8_190_735_360,
     "zai-org/cogvlm-chat-hf": 17_639_685_376,
 }
 """Id on Hugging Face → the number of parameters, each of which is two bytes in a file."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from runners import checked
 from runners.dvc import Dvc, Interrupted, Signals
 from runners.events import Ended, Ending, Event, Said, StageChanged, Started, State
 from runners.failures import missing_input
@@ -18,6 +19,7 @@ from runners.machine import link_data
 from runners.pipeline import COMPILED, Pipeline, Step
 from runners.progress import Follower
 from schema.diagnostics import Diagnostic, RecipeError
+from schema.files import read_json
 from schema.machine import load_machine
 from schema.render import text
 
@@ -178,6 +180,9 @@ class _Turn:
         if self.state in ("done", "restored"):
             walk.ran.append(step.name)
         self._change(self.state if code == 0 else "failed")
+        if self.state == "done" and step.kind == "check":
+            found = read_json(walk.pipeline.root / step.out / checked.FILE)
+            walk.show(Said(step.name, "\n".join(checked.lines(found))))
         return code == 0
 
     def _line(self, stream: str, words: str) -> None:

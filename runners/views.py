@@ -101,9 +101,12 @@ def say_end(event: Ended) -> None:
 
 
 def _progress(event: Progressed) -> str:
-    loss = f", loss {event.loss:.4g}" if event.loss is not None else ""
+    """The loss of a training with rewards is near zero all the time, so its reward is told."""
+    reward = event.metrics.get("reward")
+    name, value = ("loss", event.loss) if reward is None else ("reward", reward)
+    told = f", {name} {value:.4g}" if value is not None else ""
     left = f", {duration(event.left)} left" if event.left is not None else ""
-    return f"step {event.step} of {event.steps}{loss}{left}"
+    return f"step {event.step} of {event.steps}{told}{left}"
 
 
 @dataclass
@@ -114,7 +117,7 @@ class _Row:
     elapsed: float = 0.0
     since: float = 0.0
     progress: Progressed | None = None
-    loss: float | None = None
+    learned: str = ""
     heard: float = 0.0
 
     def change(self, event: StageChanged) -> None:
@@ -122,17 +125,20 @@ class _Row:
 
     def advance(self, event: Progressed) -> None:
         self.progress, self.heard = event, time.monotonic()
-        self.loss = event.loss if event.loss is not None else self.loss
+        if (reward := event.metrics.get("reward")) is not None:
+            self.learned = f"reward {reward:.4f}"
+        elif event.loss is not None:
+            self.learned = f"{event.loss:.4f}"
 
     def cells(self, now: float) -> tuple[str, ...]:
-        """Elapsed, step, loss, time left."""
+        """Elapsed, step, loss or reward, time left."""
         running = self.state == "running"
         elapsed = now - self.since if running else self.elapsed
         progress = self.progress
         return (
             duration(elapsed) if running or elapsed >= 0.5 else "",
             f"{progress.step}/{progress.steps}" if progress else "",
-            f"{self.loss:.4f}" if self.loss is not None else "",
+            self.learned,
             duration(max(0.0, progress.left - (now - self.heard))) if progress and running and progress.left else "",
         )
 

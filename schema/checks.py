@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from schema.checks_data import RULES as OF_DATA
 from schema.checks_delivery import RULES as OF_DELIVERY
@@ -44,7 +44,6 @@ from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.recipe import Recipe
 from schema.references import names_are_apart, no_cycles, place, references_exist, references_fit, stage_place
 from schema.salvage import salvage, without
-from schema.signature import toolchain
 from schema.stages import (
     Benchmark,
     Check,
@@ -60,10 +59,10 @@ from schema.stages import (
     Quantize,
     Stage,
 )
-from schema.toolchain import NAMES
 from schema.training import SupervisedStage, TrainingStage
 from schema.tree import MapNode
 from schema.tuner import LoraTuner
+from schema.unlocked import packages_are_locked
 
 
 def check(recipe: Recipe, at: At, key_at: At) -> list[Diagnostic]:
@@ -193,62 +192,14 @@ def hardware_can(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0309", message, help, places)
 
 
-PACKAGES = {
-    "bnb": "bitsandbytes",
-    "eetq": "eetq",
-    "flash_attention_2": "flash-attn",
-    "flash_attention_3": "flash-attn-3",
-    "hqq": "hqq",
-    "quanto": "optimum-quanto",
-    "swanlab": "swanlab",
-    "vllm": "vllm",
-    "wandb": "wandb",
-}
-"""A choice in a recipe → the package that it needs and that the toolchain may lack."""
-
-
-def packages_are_locked(context: Context) -> Iterator[Diagnostic]:
-    """R0314: a choice needs a package that is not part of the toolchain (a warning: it may be installed by hand)."""
-    for lack in unlocked(context.recipe):
-        message = f"`{lack.choice}` needs the package `{lack.package}`, which the toolchain does not hold"
-        yield Diagnostic("R0314", message, lack.help, (context.at(*lack.path),), "warning")
-
-
-@dataclass(frozen=True, slots=True)
-class Unlocked:
-    """A choice of a training stage that needs a package which its toolchain does not hold."""
-
-    stage: str
-    choice: str
-    package: str
-    path: tuple[str | int, ...]
-
-    @property
-    def help(self) -> str:
-        held = next((f", or write `toolchain: {t}`" for t in NAMES if self.package in toolchain(t)), "")
-        return f"install `{self.package}` into the environment that runs this recipe{held}"
-
-
-def unlocked(recipe: Recipe) -> Iterator[Unlocked]:
-    """What the trainings of a recipe need beside their toolchains, by stage."""
-    for name, stage in recipe.stages.items():
-        if not isinstance(stage, TrainingStage):
-            continue
-        model = recipe.base_model(name)
-        asked: list[tuple[str | None, tuple[str | int, ...]]] = [
-            (tracker, ("stages", name, "logging", "trackers", number))
-            for number, tracker in enumerate(stage.logging.trackers)
-        ]
-        if isinstance(stage.tuner, LoraTuner):
-            asked.append((stage.tuner.quantization, ("stages", name, "tuner", "quantization")))
-        if isinstance(stage, Grpo):
-            asked.append((stage.rollout.engine, ("stages", name, "rollout", "engine")))
-        if model is not None:
-            asked.append((recipe.models[model].attention, ("models", model, "attention")))
-        for choice, path in asked:
-            package = PACKAGES.get(choice or "")
-            if package is not None and package not in toolchain(recipe.toolchain_of(name)):
-                yield Unlocked(name, choice or "", package, path)
+def pictures_have_room(context: Context) -> Iterator[Diagnostic]:
+    """R0325: the least size of a picture is not above its greatest."""
+    for name, spec in context.recipe.models.items():
+        low, high = spec.min_pixels, spec.max_pixels
+        if low is not None and high is not None and low > high:
+            message = f"pictures cannot have at least {low} and at most {high} pixels"
+            places = (context.at("models", name, "min_pixels"), context.at("models", name, "max_pixels"))
+            yield Diagnostic("R0325", message, f"write at most `min_pixels: {high}`", places)
 
 
 def sources_agree(context: Context) -> Iterator[Diagnostic]:
@@ -329,6 +280,7 @@ RULES: tuple[Rule, ...] = (
     cadences_fit,
     hardware_can,
     packages_are_locked,
+    pictures_have_room,
     sources_agree,
     pictures_have_one_folder,
     tasks_agree,

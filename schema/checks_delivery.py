@@ -15,13 +15,10 @@ from schema.stages.deploy import Deploy
 from schema.stages.export import Export
 from schema.stages.quantize import CALIBRATED, Quantize
 from schema.students import FAMILIES
-from schema.toolchain import METHODS_NOT_RUN, NAMES
 
 S = TypeVar("S", bound=Stage)
 BITS: dict[str, tuple[int, ...]] = {"gptq": (2, 3, 4, 8), "awq": (4,), "bnb": (4, 8)}
 """Method → the bits that it knows; the others have no choice."""
-NEEDS: dict[str, tuple[str, ...]] = {"gptq": ("optimum", "gptqmodel"), "awq": ("autoawq",), "bnb": ("bitsandbytes",)}
-"""Method → the packages that it needs."""
 
 
 def exports_have_outputs(context: Context) -> Iterator[Diagnostic]:
@@ -162,28 +159,6 @@ def sizes_are_apart(context: Context) -> Iterator[Diagnostic]:
             yield Diagnostic("R0389", "the batch sizes do not rise", help, (place,))
 
 
-def quantisers_are_locked(context: Context) -> Iterator[Diagnostic]:
-    """R0314: a method needs packages that are not part of the toolchain (a warning: they may be installed by hand)."""
-    for name, stage in _of(context, Quantize):
-        for package in NEEDS.get(stage.method, ()):
-            if package not in toolchain(context.recipe.toolchain_of(name)):
-                message = f"`{stage.method}` needs the package `{package}`, which the toolchain does not hold"
-                held = next((f", or write `toolchain: {t}`" for t in NAMES if package in toolchain(t)), "")
-                known = f"; {METHODS_NOT_RUN[stage.method]}" if not held and stage.method in METHODS_NOT_RUN else ""
-                help = f"install `{package}` into the environment that runs this recipe{held}{known}"
-                yield Diagnostic("R0314", message, help, (context.at("stages", name, "method"),), "warning")
-
-
-def servers_are_locked(context: Context) -> Iterator[Diagnostic]:
-    """R0314: the same of a server."""
-    for name, stage in _of(context, Deploy):
-        if stage.on_vllm and "vllm" not in toolchain(context.recipe.toolchain_of(name)):
-            message = "`vllm` needs the package `vllm`, which the toolchain does not hold"
-            help = "write `toolchain: vllm` in the stage"
-            place = context.at("stages", name, "server" if stage.server == "vllm" else "backend")
-            yield Diagnostic("R0314", message, help, (place,), "warning")
-
-
 def _of(context: Context, kind: type[S]) -> Iterator[tuple[str, S]]:
     return ((name, stage) for name, stage in context.recipe.stages.items() if isinstance(stage, kind))
 
@@ -199,6 +174,4 @@ RULES: tuple[Rule, ...] = (
     servers_can_run,
     vllm_is_told_known_options,
     sizes_are_apart,
-    quantisers_are_locked,
-    servers_are_locked,
 )

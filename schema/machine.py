@@ -87,3 +87,12 @@ def load_machine(root: Path) -> Machine:
 def place_of(root: Path, place: str) -> Path:
     """Where a place that the machine file names lies: `~` is the home, and a relative path begins at the project."""
     return root / Path(place).expanduser()
+
+
+def here(root: Path, machine: Machine, path: str) -> Path:
+    """Where a path of the project really lies: a mapped one that the project does not hold itself will be linked."""
+    for mapped, place in machine.data.items():
+        own = root / mapped
+        if (path == mapped or path.startswith(f"{mapped}/")) and (own.is_symlink() or not own.exists()):
+            return place_of(root, place) / path[len(mapped) + 1 :]
+    return root / path

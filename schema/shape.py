@@ -187,7 +187,8 @@ def _unknown_field(top: type[Model], location: Location, path: Location, name: s
         message = f"`{name}` is an option of {kinds}, not of `kind: {_kind_of(model)}`"
         return Diagnostic("R0109", message, f"remove `{name}`, or change `kind`", (span,))
     known = _fields(model) if model is not None else []
-    return Diagnostic("R0101", f"unknown field `{name}`", field_help(name, known, path[:-1]), (span,))
+    help = field_help(name, known, path[:-1]) or f"remove it; known here: {', '.join(sorted(known))}"
+    return Diagnostic("R0101", f"unknown field `{name}`", help, (span,))
 
 
 def _missing(top: type[Model], location: Location, kind: str, path: Location, name: str, span: Span) -> Diagnostic:

@@ -91,7 +91,10 @@ class Forks:
             self.processes.append(process)
             _until(lambda name=name: (folder / name).exists(), process, folder / f"{name}.log")
 
-    def end(self) -> None:
+    def __enter__(self) -> Forks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for process in self.processes:
             process.terminate()
             process.wait()

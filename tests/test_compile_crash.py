@@ -100,6 +100,27 @@ def noticed(root, folder, old, new, now):
         assert not exec_refuses(root, f"{folder}/train")
 
 
+def test_a_reader_that_goes_away_stops_nothing(root):
+    """`recipe compile | head -1`"""
+    expected = {path: text.encode() for path, text in files(root / "recipes" / "small.yaml").items()}
+    assert len({Path(path).parent for path in expected}) == 3
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = subprocess.run(
+        [sys.executable, "-u", "-m", "compiler", "compile", "recipes/small.yaml"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    now = tree(root / "pipelines")
+    assert {path: now[path.removeprefix("pipelines/")] for path in expected} == expected
+
+
 def restore(folder, contents):
     shutil.rmtree(folder, ignore_errors=True)
     for path, text in contents.items():

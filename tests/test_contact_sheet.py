@@ -114,10 +114,12 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script():
 
 def test_answers_can_be_chosen_the_most_frequent_first():
     cards = [card("1.png", "a cat", "cat"), card("2.png", "dog!", "dog"), card("3.png", "A dog.", "dog")]
+    cards.append(card("4.png", ""))
     text = page("?", cards, [])
-    assert re.findall(r"<option value=\"([^\"]*)\">([^<]*)", text)[:3] == [
+    assert re.findall(r"<option value=\"([^\"]*)\">([^<]*)", text)[:4] == [
         ("", "all"),
         ("dog", "dog (2)"),
+        ("", "nothing (1)"),
         ("cat", "cat (1)"),
     ]
     assert page("?", cards, []) == text

@@ -119,6 +119,63 @@ def test_a_token_is_found_and_never_told(examined, monkeypatch):
     assert "notforeyes" not in json.dumps(list(findings.values()))
 
 
+def test_a_hub_of_which_nobody_knows_whether_it_asks_for_a_token(examined, monkeypatch):
+    text = BIG.replace(", hub: huggingface", "")
+    _, findings = examined(text)
+    assert findings["token", "base"]["status"] == "note"
+    assert "set MODELSCOPE_API_TOKEN" in findings["token", "base"]["help"]
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "notforeyes")
+    _, findings = examined(text)
+    assert findings["token", "base"]["found"] == "for google/gemma-3-12b-it, in MODELSCOPE_API_TOKEN"
+
+
+OWN = """\
+version: 1
+name: small
+models: {base: {id: tiny/qwen2-vl, dtype: float32}}
+datasets:
+  asked: {kind: jsonl, path: data/asked.jsonl, columns: {prompt: question, answer: solution}}
+  hub: {kind: okvqa}
+hardware: {gpus: 0}
+stages:
+  data: {kind: prepare, dataset: asked, task: solve}
+  more: {kind: prepare, dataset: hub}
+  train:
+    {kind: grpo, model: base, data: data.train, tuner: {kind: full}, batch: {global: 8, micro: 8},
+    rewards: [{kind: path, path: rewards.own.reward}]}
+"""
+
+
+def test_data_and_files_that_are_not_here(examined, tmp_path):
+    """Nobody should learn after the download of a model that the data is missing."""
+    code, findings = examined(OWN)
+    mine = {("data", "data/asked.jsonl"), ("file", "rewards/own.py")}
+    assert (code, lacking(findings)) == (1, mine)
+    assert findings["data", "data/asked.jsonl"]["help"].endswith("`data: {data/asked.jsonl: /WHERE}`")
+    assert findings["data", "OmniData/OK-VQA"] | {"help": ""} == {
+        "about": "data", "what": "OmniData/OK-VQA", "status": "note", "found": "is not fetched yet", "help": "",
+    }  # fmt: skip
+    (tmp_path / "rewards").mkdir()
+    (tmp_path / "rewards/own.py").touch()
+    (tmp_path / "machine.yaml").write_text("data: {data: elsewhere}\n")
+    _, findings = examined(OWN)
+    assert lacking(findings) == mine - {("file", "rewards/own.py")}
+    assert (
+        findings["data", "data/asked.jsonl"]["found"] == "machine.yaml says elsewhere/asked.jsonl, which does not exist"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/asked.jsonl").touch()
+    code, findings = examined(OWN)
+    assert (code, lacking(findings)) == (0, set())
+    assert findings["data", "data/asked.jsonl"]["found"] == "lies at elsewhere/asked.jsonl"
+
+
+def test_a_variant_is_fetched_by_its_name(tmp_path, examined):
+    examined(SMALL + "  large: {models: {base: {id: Qwen/Qwen2-VL-7B-Instruct}}}\n")
+    _, out, _ = recipe(tmp_path, "doctor", "recipes/small.yaml", "--variant", "large")
+    assert "`recipe fetch recipes/small.yaml --variant large`, or the first run does it" in out
+
+
 def test_the_environment_of_a_toolchain_and_what_it_takes(examined):
     text = SMALL.replace("name: small", "name: small\ntoolchain: vllm")
     code, findings = examined(text)
@@ -133,7 +190,18 @@ def test_people_get_a_table(tmp_path, examined):
     examined(SMALL)
     code, out, _ = recipe(tmp_path, "doctor", "recipes/small.yaml")
     assert code == 0
-    assert "lacking: nothing" in out and "torch" in out
+    assert "lacking: nothing" in out
+    (packages,) = (line for line in out.splitlines() if "packages" in line)
+    assert "torch 2" in packages and "transformers 5" in packages
+
+
+def test_what_lacks_stands_first(tmp_path, examined, monkeypatch):
+    examined(BIG)
+    _, out, _ = recipe(tmp_path, "doctor", "recipes/small.yaml")
+    words = [line.partition("  ")[0] for line in out.splitlines()[2:]]
+    told = [word for word in words if word in ("lacks", "to do", "ok")]
+    assert told == sorted(told, key=["lacks", "to do", "ok"].index)
+    assert set(told) == {"lacks", "to do", "ok"}
 
 
 def test_sizes_are_read_in_both_kinds_of_units():

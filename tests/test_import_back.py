@@ -125,13 +125,13 @@ def normalised(command):
     return options
 
 
-@pytest.mark.parametrize("recipe", ["animals-lora", "qwen2-vl-grpo"])
-def test_a_compiled_script_itself_is_imported(recipe, tmp_path):
+@pytest.mark.parametrize(("recipe", "trl"), [("animals-lora", "trl"), ("qwen2-vl-grpo", "7b-full-trl")])
+def test_a_compiled_script_itself_is_imported(recipe, trl, tmp_path):
     """The file that a stage runs, with its condition for runs that were cut: only what is the run's own is left."""
     recipes = project(tmp_path)
     shutil.copy(HERE.parent / f"recipes/{recipe}.yaml", recipes)
     found = {plan.instance.variant: plan for plan in plans(recipes / f"{recipe}.yaml").values()}
-    for variant in (None, "trl"):
+    for variant in (None, trl):
         for name, text in render(found[variant]).items():
             path = tmp_path / found[variant].pipeline / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def test_a_compiled_script_itself_is_imported(recipe, tmp_path):
         assert isinstance(back, Imported), back
         before, after = (engines(plan.stage("train")) for plan in (found[variant], back.plan))
         assert normalised(after) == normalised(before)
-        if variant == "trl":
+        if variant == trl:
             assert back.plan.stage("train").launch.files == found[variant].stage("train").launch.files
         lost = {item.option for item in back.left if not item.said and item.option}
         assert lost <= {"output_dir", "recipe_plan", "reward_funcs", "external_plugins"}

@@ -78,6 +78,7 @@ UNSAID_RULES = {
     "adapters_go_on": "R0321, R0322",
     "reference_stays": "R0323",
     "smoothing_counts": "R0324",
+    "pictures_have_room": "R0325",
     "answers_are_possible": "R0360, R0361, R0362, R0363",
     "checks_read_text": "R0364",
     "paths_belong_to_questions": "R0333, R0334",
@@ -115,8 +116,6 @@ UNSAID_RULES = {
     "servers_can_run": "R0387",
     "vllm_is_told_known_options": "R0388",
     "sizes_are_apart": "R0389",
-    "quantisers_are_locked": "R0314",
-    "servers_are_locked": "R0314",
     "choices_have_their_gpu": "R0399",
 }
 """Rules across fields, with their codes: the JSON Schema says none of them."""

@@ -193,6 +193,50 @@ def test_parquet(tmp_path):
     assert refused(config("parquet", path="c.parquet"), tmp_path) == [("R0606", "c.parquet", 1)]
 
 
+def held(path):
+    """A picture as a table of Hugging Face's `datasets` holds it."""
+    return {"bytes": path.read_bytes(), "path": path.name}
+
+
+def test_pictures_in_the_rows_of_a_hub_become_files(tmp_path):
+    from pyarrow import Table, parquet
+
+    picture(tmp_path / "red.png", "red")
+    picture(tmp_path / "blue.jpg", "blue")
+    red, blue = held(tmp_path / "red.png"), held(tmp_path / "blue.jpg")
+    folder = tmp_path / ".recipe/datasets/o--n/data"
+    folder.mkdir(parents=True)
+    for number, image in enumerate([red, blue, red]):
+        line = {"image": image, "problem": f"Which is {number}?", "solution": f"{number}"}
+        parquet.write_table(Table.from_pylist([line]), folder / f"train-{number}.parquet")
+    columns = {"prompt": "problem", "answer": "solution", "image": "image"}
+    hub = config("hub", "solve", path=".recipe/datasets/o--n", files=["*.parquet"], columns=columns)
+    assert [code for code, *_ in refused(hub, tmp_path)] == ["R0612"] * 3
+    hub["dataset"]["embedded"] = True
+    hub["split"] = SPLIT | {"validation": 0.0}
+    for out in ("one", "two"):
+        prepare(hub, tmp_path / out, tmp_path)
+    found = rows(tmp_path / "one/train.jsonl")
+    assert [row["solution"] for row in found] == ["0", "1", "2"]
+    (first, *_), (second, *_), (third, *_) = (row["images"] for row in found)
+    assert first == third != second and first.endswith(".png") and second.endswith(".jpg")
+    assert (tmp_path / "one" / first).read_bytes() == red["bytes"]
+    assert {file.name for file in (tmp_path / "one/images").iterdir()} == {name[7:] for name in (first, second)}
+    assert (tmp_path / "one/train.jsonl").read_bytes() == (tmp_path / "two/train.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(("image", "code"), [("red.png", "R0612"), ({"bytes": b"no picture", "path": None}, "R0604")])
+def test_what_is_no_picture_in_a_row_is_refused(tmp_path, image, code):
+    from pyarrow import Table, parquet
+
+    picture(tmp_path / "red.png", "red")
+    lines = [{"image": image, "kind": "a"} for _ in range(2)]
+    parquet.write_table(Table.from_pylist(lines), tmp_path / "a.parquet")
+    columns = {"image": "image", "label": "kind"}
+    description = config("parquet", path="a.parquet", columns=columns, embedded=True)
+    assert refused(description, tmp_path) == [(code, "a.parquet", 1), (code, "a.parquet", 2)]
+
+
 def test_hub_files(tmp_path):
     jsonl(tmp_path, GOOD[:4], ".recipe/datasets/o--n/b/two.jsonl")
     jsonl(tmp_path, GOOD[4:], ".recipe/datasets/o--n/a/one.jsonl")

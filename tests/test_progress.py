@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from runners.events import duration
+from runners import run
+from runners.dvc import Dvc
+from runners.events import Event, Said, StageChanged, duration
+from runners.pipeline import Pipeline, Step
 from runners.progress import Follower, parse
+from runners.views import Lines, _Row
 
 
 def test_progress_follows_only_what_is_new(tmp_path: Path) -> None:
@@ -33,6 +39,32 @@ def test_progress_follows_only_what_is_new(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b"", b"[]", b"{", b'{"loss": 1}', b'{"global_step/max_steps": "x/y"}', b"\xff"])
 def test_lines_without_a_step(line: bytes) -> None:
     assert parse("train", line) is None
+
+
+LOGGED = b'{"loss": 2e-8, "reward": 0.48205, "global_step/max_steps": "5/9", "remaining_time": "3s"}'
+
+
+def test_a_training_with_rewards_tells_them_and_not_its_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    found = parse("train", LOGGED)
+    assert found is not None
+    Lines().show(found)
+    assert capsys.readouterr().out == "train: step 5 of 9, reward 0.482, 3s left\n"
+    row = _Row()
+    row.advance(found)
+    assert row.cells(0.0)[1:3] == ("5/9", "reward 0.4820")
+
+
+def test_what_a_check_found_is_told_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "check.json").write_text('{"format_version": 1, "parameters": 98624, "answers": ["", "a\\tcat"]}')
+    step = Step("looks", "check", "0" * 64, ".", (), ())
+    pipeline = Pipeline(tmp_path, "demo", "recipes/demo.yaml", (step,), (), ())
+    dvc = SimpleNamespace(root=tmp_path, signals=None, run=lambda *_: 0)
+    monkeypatch.setattr(run, "Dvc", lambda *_: dvc)
+    events: list[Event] = []
+    walk = run.Walk(pipeline, run.Wish(), events.append, cast(Dvc, dvc))
+    assert run._Turn(walk, step).run()
+    assert [event.state for event in events if isinstance(event, StageChanged)] == ["running", "done"]
+    assert events[-1] == Said("looks", "parameters: 98,624\nanswers: '' 'a\\tcat'")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.4, "59s"), (64, "1m 04s"), (7380, "2h 03m")])

@@ -121,9 +121,8 @@ LONGEST_FIRST = sorted(RUNS, key=lambda run: -len(plan_of(*run).stages))
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """Processes that have loaded the engines: most of a smoke run would be that."""
     folder = tmp_path_factory.mktemp("forks")
-    forks = Forks(folder / "sockets", {"HOME": str(folder), "PATH": f"{BIN}:/usr/bin:/bin"} | watched(folder))
-    yield forks
-    forks.end()
+    with Forks(folder / "sockets", {"HOME": str(folder), "PATH": f"{BIN}:/usr/bin:/bin"} | watched(folder)) as forks:
+        yield forks
     assert not (folder / "connections").exists()
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.checks_data import FOUND
 from schema.datasets import Dataset
-from schema.datasets.base import Columns
+from schema.datasets.base import Columns, Embeddable
 from schema.datasets.hub import fetched
 from schema.datasets.okvqa import Okvqa
 from schema.datasets.shapes import Shapes
@@ -59,6 +59,8 @@ def _unsaid(dataset: Dataset) -> dict[str, Any]:
         silent = {"external": True} if fetched(dataset) else {"id": True, "revision": True}
     if isinstance(dataset, Shapes) and dataset.noise is None:
         silent["noise"] = True
+    if isinstance(dataset, Embeddable) and not dataset.embedded:
+        silent["embedded"] = True
     columns = getattr(dataset, "columns", None)
     if isinstance(columns, Columns):
         silent["columns"] = {name for name in YOUNGER_COLUMNS if getattr(columns, name) is None}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from compiler.rerun.ignore import NAME, Ignore
 from schema.digests import CHUNK, Remembered, of_file, of_path
-from schema.machine import Machine, place_of
+from schema.machine import Machine, here
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,8 @@ class Contents:
         return self.found[path]
 
     def place(self, path: str) -> Path:
-        """Where a path of the project really lies: a mapped one that the project does not hold itself will be linked."""
-        for mapped, place in self.machine.data.items():
-            own = self.root / mapped
-            if (path == mapped or path.startswith(f"{mapped}/")) and (own.is_symlink() or not own.exists()):
-                return place_of(self.root, place) / path[len(mapped) + 1 :]
-        return self.root / path
+        """Where a path of the project really lies."""
+        return here(self.root, self.machine, path)
 
     def sha256(self, path: str) -> str:
         """What a lock would name. Errors: Unreadable."""

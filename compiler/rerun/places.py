@@ -57,6 +57,9 @@ def place_of_input(plan: Plan, stage: StagePlan, dependency: str) -> Span | None
         return None
     if given.role == "prompt" and isinstance(stage.stage, Prepare):
         return plan.instance.at("datasets", stage.stage.dataset, "prompt_file")
+    file = next((file for file in stage.stage.files if file.role == given.role), None)
+    if file is not None:
+        return plan.instance.at("stages", stage.name, *file.path)
     use = next((use for use in stage.stage.uses if use.role == given.role), None)
     if use is None:
         return None

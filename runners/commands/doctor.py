@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from runners.doctor import Finding
 
 FORMAT_VERSION = 1
-WORDS = {"ok": "ok", "note": "to do", "lacks": "lacks"}
+WORDS = {"lacks": "lacks", "note": "to do", "ok": "ok"}
+STYLES = {"lacks": "red", "note": "yellow", "ok": ""}
+WIDE = 1000  # characters of a line that no terminal shows
 
 
 def doctor(
@@ -56,18 +59,23 @@ def _examined(path: Path, variant: str | None) -> tuple[str, list[Finding]]:
 
 
 def _table(label: str, findings: list[Finding]) -> None:
+    """What is lacking first; the packages that are as they should be in one row."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     lacking = sum(finding.status == "lacks" for finding in findings)
-    console = Console(highlight=False)
-    console.print(f"[bold]{label}[/bold]  lacking: {lacking or 'nothing'}")
+    console.print(Text.assemble((label, "bold"), f"  lacking: {lacking or 'nothing'}"))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("", "what", "found", "what to do"):
+    for title in ("", "what", "found, and what to do"):
         table.add_column(title, overflow="fold")
-    for finding in findings:
-        style = {"lacks": "red", "note": "yellow", "ok": ""}[finding.status]
-        what = f"{finding.about} {finding.what}"
-        table.add_row(WORDS[finding.status], what, finding.found, finding.help, style=style)
+    packages = [f for f in findings if (f.about, f.status) == ("package", "ok")]
+    rows = [(f.status, f"{f.about} {f.what}", f.found, f.help) for f in findings if f not in packages]
+    if packages:
+        rows.append(("ok", "packages", ", ".join(f"{f.what} {f.found}" for f in packages), ""))
+    for status, what, found, help in sorted(rows, key=lambda row: list(WORDS).index(row[0])):
+        told = f"{found}\n→ {help}" if help else found
+        table.add_row(WORDS[status], Text(what), Text(told), style=STYLES[status])
     console.print(table)
     console.print()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runners import cli
+from runners import checked, cli
 from runners.predict import conversations
 from runners.predict.dataset import loaded, model_options, read
 from runners.predict.predictor import DIGITS, Predictor
@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with part("the generation"):
         answers = predictor.answer(asked, max_new_tokens=options.max_new_tokens, batch=len(asked))
     found["answers"] = [candidates[0].answer for candidates in answers]
-    print("\n".join(f"{name}: {_said(value)}" for name, value in found.items()))
+    print("\n".join(checked.lines(found)))
     print(f"memory: {_memory() / 2**30:.2f} GiB at most")
     options.to.mkdir(parents=True, exist_ok=True)
-    write_json(options.to / "check.json", found)
+    write_json(options.to / checked.FILE, found)
     return 0
 
 
@@ -111,14 +111,6 @@ def seen(predictor: Predictor, told: Sequence[conversations.Conversation]) -> di
         "shapes": {name: list(value.shape) for name, value in sorted(inputs.items()) if hasattr(value, "shape")},
         "loss": round(loss, DIGITS),
     }
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_said(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return " ".join(repr(item) if isinstance(item, str) and " " in item else str(item) for item in value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _memory() -> int:

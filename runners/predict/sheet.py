@@ -17,6 +17,7 @@ from pathlib import Path
 
 SIDE = 240  # pixels of a thumbnail's longer side
 QUALITY = 80
+SCORE = "the score of the answer: the higher, the likelier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def page(prompt: str, cards: Sequence[Card], left_out: Sequence[tuple[str, str]]
     """The page, the same bytes for the same pictures and answers."""
     counts = Counter(card.group for card in cards)
     groups = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    choices = "".join(f'<option value="{escape(name)}">{escape(name)} ({count})</option>' for name, count in groups)
+    choices = "".join(
+        f'<option value="{escape(name)}">{escape(name) or "nothing"} ({count})</option>' for name, count in groups
+    )
     return PAGE.format(
         policy=f"default-src 'none'; img-src data:; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'",
         style=STYLE,
@@ -87,7 +90,8 @@ def _figure(card: Card) -> str:
     parsed = "" if card.parsed in (None, card.answer) else f"<p>read as <b>{escape(card.parsed or '')}</b></p>"
     others = f"<p>or {escape(' · '.join(card.others))}</p>" if card.others else ""
     told = f'<p class="answer">{escape(card.answer) or "<i>nothing</i>"}</p>{parsed}{others}'
-    return f"<figure {marks}>{picture}<figcaption>{told}<p>{name} · {card.score:.2f}</p></figcaption></figure>"
+    scored = f'<p title="{SCORE}">{name} · {card.score:.2f}</p>'
+    return f"<figure {marks}>{picture}<figcaption>{told}{scored}</figcaption></figure>"
 
 
 def _left_out(bad: Iterable[tuple[str, str]]) -> str:

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 FOLDER = "images"
 MASKS = "masks"
+DIGITS = 32
+"""Of the digest that names a picture of a row."""
+STARTS = {
+    b"\x89PNG": ".png",
+    b"\xff\xd8": ".jpg",
+    b"RIFF": ".webp",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+    b"II*": ".tif",
+    b"MM": ".tif",
+}
+"""The first bytes of a picture → the end of its name."""
 
 
 def _color(number: int) -> tuple[int, int, int]:
@@ -36,6 +48,21 @@ def row(source: Source, number: int, pixels: numpy.ndarray, label: str) -> Row:
 def picture(source: Source, number: str, pixels: numpy.ndarray) -> Picture:
     """Write a picture."""
     return _write(source, FOLDER, number, png.encode(pixels))
+
+
+def embedded(source: Source, content: bytes) -> Picture:
+    """Write a picture that a row holds, as it is; equal ones share a file."""
+    name = f"{FOLDER}/{hashlib.sha256(content).hexdigest()[:DIGITS]}{_suffix(content)}"
+    file = source.to / name
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return Picture(name, file)
+
+
+def _suffix(content: bytes) -> str:
+    """What the name of a picture ends with, by its first bytes."""
+    return next((suffix for start, suffix in STARTS.items() if content.startswith(start)), ".picture")
 
 
 def mask(source: Source, number: str, classes: numpy.ndarray) -> Picture:

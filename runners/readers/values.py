@@ -15,6 +15,7 @@ from typing import Any
 
 from runners.data import pairs, preferences, tags
 from runners.data.rows import Message, Picture, Place, Row, Source
+from runners.readers import made
 from schema.diagnostics import Diagnostic, RecipeError
 
 MESSAGES_FORM = {"messages", "images", "image", "label", "tools", "id"}
@@ -164,10 +165,19 @@ class Table:
         named = [] if value is None or value == "" else value if isinstance(value, list) else [value]
         pictures: list[Picture] = []
         for item in named:
-            path = item.get("path") if isinstance(item, dict) and not item.get("bytes") else item
-            if not isinstance(path, str):
+            content, path = (item.get("bytes"), item.get("path")) if isinstance(item, dict) else (None, item)
+            wanted = self.source.dataset.get("embedded", False)
+            if isinstance(content, bytes) and wanted:
+                pictures.append(made.embedded(self.source, content))
+                continue
+            if content or not isinstance(path, str):
                 message = "a picture is given as data and not as the path of a file"
-                return place.refuse("R0612", message, "write the pictures to files, and their paths into the rows")
+                more = "write `embedded: true` in the data set, or " if isinstance(content, bytes) else ""
+                help = f"{more}write the pictures to files, and their paths into the rows"
+                return place.refuse("R0612", message, help)
+            if wanted:
+                message = f"the data set says `embedded: true`, and this row has the path `{path}`"
+                return place.refuse("R0612", message, "remove `embedded`")
             found = self.source.picture(path, self.beside)
             if isinstance(found, str):
                 return place.refuse("R0612", found, "write the path of a file of the project, relative to this file")

@@ -77,6 +77,16 @@ class LocalDataset(DatasetBase):
         return self.path
 
 
+class Embeddable(DatasetBase):
+    """A data set whose rows may hold the pictures themselves."""
+
+    embedded: bool = False
+    """Pictures are bytes in the rows, as data sets on hubs have them; preparation writes them to files."""
+
+    def makes(self, task: Task) -> tuple[str, ...]:
+        return ("images",) if self.embedded else ()
+
+
 class Columns(Model):
     """Which column of a table plays which part."""
 

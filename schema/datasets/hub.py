@@ -7,7 +7,7 @@ from typing import Literal, TypeGuard
 
 from pydantic import Field
 
-from schema.datasets.base import Columns, DatasetBase
+from schema.datasets.base import Columns, DatasetBase, Embeddable
 from schema.models import Hub, place_of
 
 
@@ -26,7 +26,7 @@ class OnHub(DatasetBase):
         return f".recipe/datasets/{place_of(self.id, self.revision)}"
 
 
-class HubDataset(OnHub):
+class HubDataset(Embeddable, OnHub):
     """A data set that is downloaded once and then read like local files; no code of the data set is run."""
 
     kind: Literal["hub"]

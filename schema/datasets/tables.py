@@ -2,12 +2,12 @@
 
 chat: {kind: jsonl, path: data/chat.jsonl}                       # rows with `messages`, and `tools` and `images` if any
 faq:  {kind: csv, path: data/faq.csv, columns: {prompt: question, answer: reply}}
-more: {kind: parquet, path: data/more.parquet, columns: {prompt: question, answer: reply}}
+more: {kind: parquet, path: data/more.parquet, columns: {prompt: question, answer: reply, image: image}, embedded: true}
 """
 
 from typing import Literal
 
-from schema.datasets.base import Columns, LocalDataset
+from schema.datasets.base import Columns, Embeddable, LocalDataset
 
 
 class Jsonl(LocalDataset):
@@ -24,7 +24,7 @@ class Csv(LocalDataset):
     columns: Columns
 
 
-class Parquet(LocalDataset):
+class Parquet(Embeddable, LocalDataset):
     """A parquet file."""
 
     kind: Literal["parquet"]

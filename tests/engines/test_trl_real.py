@@ -2,10 +2,11 @@
 
 Measured with the tiny Qwen2-VL, the same rows, seed and hyper-parameters, on one thread: token ids, labels and grids are
 equal. Pixels are equal where a picture is not resized; else they differ by one step of its 256 (Pillow in ms-swift's
-helper, torchvision in transformers). Where a step sees all rows the losses of eight steps differ by 1e-5 at most, for an
-adapter and for all weights: the same start, schedule, loss over all tokens of a step, and optimizer. Where a step sees a
-quarter of the rows single steps differ, most likely because ms-swift shuffles the rows and then draws from them, and
-TRL draws only. The logged learning rate is that of the step in TRL and of the next one in ms-swift.
+helper, torchvision in transformers). Where a step sees all rows the losses of each differ by 1e-5 at most: the same
+start, schedule, loss over all tokens of a step, and optimizer. Where a step sees a quarter of the rows single steps
+differ, because ms-swift shuffles the rows when it reads them, before both engines shuffle them in each epoch with the
+same seed: without that first shuffle each step sees the same rows, and the losses differ by 1e-5 at most again. The logged
+learning rate is that of the step in TRL and of the next one in ms-swift.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from compiling import files, launched, plans, project
+from forks import Forks
 from test_golden import argv_of
 
 from compiler.render.root import ROOT_FILES
@@ -29,8 +31,7 @@ pytestmark = pytest.mark.engine
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-ENGINES = ("ms-swift", "trl")
-RECIPE = """\
+DATA = """\
 version: 1
 name: both
 models: {{base: {{id: tiny/qwen2-vl, dtype: float32}}}}
@@ -46,7 +47,9 @@ datasets:
 hardware: {{gpus: 0, threads: 1}}
 stages:
   data: {{kind: prepare, dataset: shapes}}
-  train:
+"""
+TRAINING = """\
+  {training}-{engine}:
     kind: sft
     engine: {engine}
     model: base
@@ -55,18 +58,27 @@ stages:
     optimizer: {{learning_rate: 1e-3, weight_decay: 0.01}}
     batch: {{global: {batch}, micro: 2}}
     epochs: 8
-    max_steps: 8
+    max_steps: {steps}
     gradient_checkpointing: false
-    evaluation: {{data: data.validation, every: 4 steps, micro_batch: 2}}
-    checkpoints: {{every: 4 steps}}
+    evaluation: {{data: data.validation, every: {half} steps, micro_batch: 2}}
+    checkpoints: {{every: {half} steps}}
     logging: {{every: 1 steps, trackers: []}}
 """
-LORA = "{kind: lora, rank: 4, dropout: 0}"
+ENGINES = ("ms-swift", "trl")
+TRAININGS = {"all": ("{kind: full}", 16, 4), "some": ("{kind: lora, rank: 4, dropout: 0}", 4, 8)}
+"""Training → what is trained, how many of the 16 rows a step sees, and steps."""
+ONCE_SHUFFLED = "some-ms-swift-once-shuffled"
+"""The run of `some` on ms-swift that leaves the rows as they are when it reads them."""
 SECONDS = 400.0
 
 
-def recipe(engine="trl", tuner=LORA, batch=16, size=64):
-    return RECIPE.format(engine=engine, tuner=tuner, batch=batch, size=size)
+def recipe(size=64):
+    stages = [
+        TRAINING.format(training=training, engine=engine, tuner=tuner, batch=batch, steps=steps, half=steps // 2)
+        for training, (tuner, batch, steps) in TRAININGS.items()
+        for engine in ENGINES
+    ]
+    return DATA.format(size=size) + "".join(stages)
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +97,14 @@ def python(folder, *arguments, program=sys.executable):
 
 
 def prepared(root, model, text):
-    """A project with the compiled recipe, its model and its data."""
+    """A project with the compiled recipe, its model and its data; the folder of the data."""
     written = files(project(root, both=text) / "both.yaml")
     written |= {f"pipelines/{name}": content for name, content in ROOT_FILES.items()}
     for path, content in written.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(content, encoding="utf-8")
     (plan,) = plans(root / "recipes" / "both.yaml").values()
-    place = root / plan.stage("train").input("model").path
+    place = root / plan.stages[-1].input("model").path
     place.parent.mkdir(parents=True)
     place.symlink_to(model)
     out = plan.stage("data").out
@@ -102,7 +114,7 @@ def prepared(root, model, text):
 
 @pytest.mark.parametrize("size", [56, 64])
 def test_both_engines_make_the_same_batch_of_the_same_rows(tmp_path, model, size):
-    data = prepared(tmp_path, model, recipe(size=size))
+    data = prepared(tmp_path, model, recipe(size))
     python(tmp_path, HERE / "real_batches.py", model, data / "train.jsonl", data, tmp_path / "answer.json")
     told = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
     assert told["trl"] == told["ms-swift"]
@@ -113,20 +125,27 @@ def test_both_engines_make_the_same_batch_of_the_same_rows(tmp_path, model, size
     assert told["pixels"] < (1e-5 if size == 56 else 1.05 * one_step)
 
 
-def curves(root, model, **options):
-    """Engine → what it logged at each step, of trainings that run side by side."""
-    running = {}
-    for engine in ENGINES:
-        prepared(root / engine, model, recipe(engine, **options))
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {"RECIPE_OUT": "out", "PATH": path, "TMPDIR": tempfile.gettempdir()}  # sockets want short names
-        environment = clean_environment(str(root / engine)) | own
-        with (root / f"{engine}.log").open("wb") as log:
-            command = ("bash", "pipelines/both/train.sh")
-            running[engine] = subprocess.Popen(command, cwd=root / engine, env=environment, stdout=log, stderr=log)
-    for engine, training in running.items():
-        assert training.wait(SECONDS) == 0, (root / f"{engine}.log").read_text()[-3000:]
-    return {engine: measured(root / engine / "out/result") for engine in ENGINES}
+@pytest.fixture(scope="module")
+def curves(tmp_path_factory, model):
+    """Run → what was logged at each step: each training on each engine, and the one that shuffles once."""
+    root = tmp_path_factory.mktemp("curves")
+    prepared(root, model, recipe())
+    script = root / "pipelines/both/some-ms-swift.sh"
+    once = script.read_text(encoding="utf-8").replace("--dataset_shuffle true", "--dataset_shuffle false")
+    script.with_stem(ONCE_SHUFFLED).write_text(once, encoding="utf-8")
+    environment = clean_environment(str(root)) | {"TMPDIR": tempfile.gettempdir()}  # sockets want short names
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with Forks(root / "forks", environment) as forks:
+        (root / "start").mkdir()
+        (root / "start/sitecustomize.py").write_text(forks.client, encoding="utf-8")
+        environment["PYTHONPATH"] += f"{os.pathsep}{root / 'start'}"
+        runs = [*(f"{training}-{engine}" for training in TRAININGS for engine in ENGINES), ONCE_SHUFFLED]
+        for run in runs:
+            command = ("bash", f"pipelines/both/{run}.sh")
+            own = environment | {"RECIPE_OUT": run}
+            done = subprocess.run(command, cwd=root, env=own, capture_output=True, text=True, timeout=SECONDS)
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return {run: measured(root / run / "result") for run in runs}
 
 
 def measured(folder):
@@ -139,29 +158,35 @@ def measured(folder):
     return list(found.values())
 
 
-def apart(found, name):
-    """How far the engines are from each other in each step where both measured."""
-    pairs = [(ours[name], theirs[name]) for ours, theirs in zip(*found.values(), strict=True) if name in ours]
-    return [abs(ours - theirs) for ours, theirs in pairs]
+def apart(ours, theirs, name):
+    """How far two runs are from each other in each step where both measured."""
+    return [abs(one[name] - other[name]) for one, other in zip(ours, theirs, strict=True) if name in one]
 
 
-@pytest.mark.parametrize("tuner", [LORA, "{kind: full}"], ids=["lora", "full"])
-def test_the_curves_are_one_where_each_step_sees_all_rows(tmp_path, model, tuner):
-    found = curves(tmp_path, model, tuner=tuner)
-    assert [len(steps) for steps in found.values()] == [8, 8]
-    assert all(steps[0]["loss"] - steps[-1]["loss"] > 0.5 for steps in found.values())
-    assert max(apart(found, "loss")) < 5e-5
-    assert len(apart(found, "eval_loss")) == 2
-    assert max(apart(found, "eval_loss")) < 5e-5
+def assert_one(ours, theirs, steps):
+    assert (len(ours), len(theirs)) == (steps, steps)
+    assert max(apart(ours, theirs, "loss")) < 5e-5
+    assert len(apart(ours, theirs, "eval_loss")) == 2
+    assert max(apart(ours, theirs, "eval_loss")) < 5e-5
 
 
-def test_the_order_of_rows_is_what_remains(tmp_path, model):
+def test_the_curves_are_one_where_each_step_sees_all_rows(curves):
+    ours, theirs = (curves[f"all-{engine}"] for engine in ENGINES)
+    assert_one(ours, theirs, 4)
+    assert all(steps[0]["loss"] - steps[-1]["loss"] > 0.5 for steps in (ours, theirs))
+
+
+def test_the_order_of_rows_is_what_remains(curves):
     """With a quarter of the rows a step, single losses differ and their mean over both epochs hardly does."""
-    found = curves(tmp_path, model, batch=4)
-    assert 1e-3 < max(apart(found, "loss")) < 0.5
-    first, second = (sum(step["loss"] for step in steps) / len(steps) for steps in found.values())
+    ours, theirs = (curves[f"some-{engine}"] for engine in ENGINES)
+    assert 1e-3 < max(apart(ours, theirs, "loss")) < 0.5
+    first, second = (sum(step["loss"] for step in steps) / len(steps) for steps in (ours, theirs))
     assert abs(first - second) < 0.05
-    assert max(apart(found, "eval_loss")) < 0.05
+    assert max(apart(ours, theirs, "eval_loss")) < 0.05
+
+
+def test_the_first_shuffle_of_ms_swift_is_all_of_that_order(curves):
+    assert_one(curves[ONCE_SHUFFLED], curves["some-trl"], 8)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +224,8 @@ def of_trl(command):
 def test_accelerate_and_trl_take_every_compiled_command(conforming):
     labels = {plan.label for plan, _, _ in conforming}
     assert {"animals-lora/trl", "animals-lora/trl-smoke", "trl", "trl-nodes", "trl-nodes/sharded"} <= labels
-    assert {"qwen2-vl-grpo/trl", "dpo/trl", "trl-rlhf"} <= labels
+    sizes = {f"qwen2-vl-grpo/{size}-{run}-trl" for size in ("2b", "7b", "72b") for run in ("test", "full")}
+    assert sizes | {"dpo/trl", "trl-rlhf"} <= labels
     assert [(plan.label, answer["error"]) for plan, _, answer in conforming if "error" in answer] == []
 
 

@@ -11,6 +11,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
+export ROOT_IMAGE_DIR=outputs/every-field/large-long/marked
 export NPROC_PER_NODE=8
 export NNODES=2
 export RECIPE_PLAN=pipelines/every-field/large-long/judge.json

@@ -8,6 +8,7 @@ export PYTHONHASHSEED=0
 export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
+export ROOT_IMAGE_DIR=outputs/every-field/small-long/marked
 export RECIPE_PLAN=pipelines/every-field/small-long/judge.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
