@@ -250,7 +250,7 @@ def test_vision_towers_that_were_compared_are_exported_and_others_not(tmp_path, 
         ("vllm", "enforce_eager: true", []),
         ("vllm", "enforce-eagre: true", ["R0401"]),
         ("vllm", "max-num-seqs: 4", ["R0403"]),
-        ("default", "enforce_eager: true", ["R0388", "R0314"]),
+        ("default", "enforce_eager: true", ["R0314", "R0388"]),
     ],
 )
 def test_options_of_vllm_are_checked_where_the_toolchain_holds_it(tmp_path, toolchain, option, found):

@@ -81,7 +81,7 @@ UNSAID_RULES = {
     "pictures_have_room": "R0325",
     "answers_are_possible": "R0360, R0361, R0362, R0363",
     "checks_read_text": "R0364",
-    "paths_belong_to_questions": "R0333, R0334",
+    "paths_belong_to_questions": "R0333 to R0335",
     "thresholds_are_fair": "R0370",
     "metrics_fit": "R0371",
     "overlap_has_shards": "R0372",
