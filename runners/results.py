@@ -16,14 +16,14 @@ SCORING = ("evaluate", "retrieve", "export", "quantize", "benchmark")
 WIDTH = 110  # columns where no terminal says how many it has; ten classes fit
 
 
-def scores(pipeline: Pipeline) -> dict[str, Mapping[str, Any]]:
-    """Stage that evaluates → its metrics, of those that have run."""
-    found = {s.name: read_json(pipeline.root / s.out / "metrics.json") for s in pipeline.steps if s.kind in SCORING}
-    return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
+def metrics(pipeline: Pipeline) -> dict[str, Mapping[str, Any]]:
+    """Stage → its metrics, of those that have run and have some."""
+    found = {step.name: read_json(pipeline.root / step.out / "metrics.json") for step in pipeline.steps}
+    return {name: numbers for name, numbers in found.items() if isinstance(numbers, dict)}
 
 
-def present(pipeline: Pipeline) -> None:
-    """Scores, confusion matrix and curve on standard output."""
+def present(pipeline: Pipeline) -> bool:
+    """Scores, confusion matrix and curve on standard output. Returns whether there was something."""
     from rich.console import Console
 
     from runners.show import show
@@ -37,6 +37,7 @@ def present(pipeline: Pipeline) -> None:
         for renderable in renderables:
             console.print()
             console.print(renderable)
+    return bool(shown)
 
 
 def _last_first(pipeline: Pipeline) -> Iterator[Step]:

@@ -141,15 +141,16 @@ def _cell(count: int, right: bool) -> Text:
 
 
 def curve(folder: Path) -> RenderableType:
-    """Training loss by step, and validation loss if there is one."""
+    """Training loss by step, or the reward, of which the loss of a policy says nothing; and validation loss."""
     return Group(*_plots(folder))
 
 
 def _plots(folder: Path) -> Iterator[RenderableType]:
-    for file, name in (("curve.csv", "loss"), ("evaluation.csv", "eval_loss")):
+    for file, names in (("curve.csv", ("reward", "loss")), ("evaluation.csv", ("eval_loss",))):
         rows = (
             list(csv.DictReader((folder / file).read_text("utf-8").splitlines())) if (folder / file).is_file() else []
         )
+        name = next((name for name in names if rows and name in rows[0]), names[-1])
         points = [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
         if len(points) > 1:
             yield plot(name, points)

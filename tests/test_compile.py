@@ -301,3 +301,19 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     )
     assert run.returncode == 1
     assert "R0424" in run.stderr and "caf\\xe9.yaml" in run.stderr
+
+
+def test_show_tells_programs_what_a_stage_is(root):
+    code, shown, _ = recipe(root, "show", "small", "--format", "json")
+    told = json.loads(shown)
+    assert (code, told["recipe"]) == (0, "small")
+    manifest = json.loads(files(root / "recipes/small.yaml")["pipelines/small/manifest.json"])
+    keys = {name: stage["key"] for name, stage in manifest["stages"].items() if name in told["stages"]}
+    assert {name: stage["key"] for name, stage in told["stages"].items()} == keys
+    train = told["stages"]["train"]
+    assert train["commands"][0].startswith("swift sft --model ")
+    assert train["fields"]["kind"] == "sft"
+    batch = train["batch"]
+    assert batch["global_batch"] == batch["micro_batch"] * batch["processes"] * batch["nodes"] * batch["accumulation"]
+    (only,) = json.loads(recipe(root, "show", "small", "--stage", "train", "--format", "json")[1])["stages"]
+    assert only == "train"

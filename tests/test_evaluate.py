@@ -149,6 +149,8 @@ def test_shown_curve(tmp_path):
     text = shown(tmp_path)
     assert "loss   2.0000 █" in text and "0.2500  (step 1 to 4)" in text
     assert "eval_loss   1.5000" in text
+    (tmp_path / "curve.csv").write_text("step,loss,reward\n1,0.0,0.25\n2,0.0,0.75\n")
+    assert "reward   0.2500" in shown(tmp_path)
 
 
 def test_many_classes_are_not_drawn(tmp_path):

@@ -306,7 +306,13 @@ def test_scores_are_shown_again(project: Project) -> None:
     done = project.recipe("scores", "demo")
     assert done.returncode == 0, done.stderr
     assert "accuracy 0.750 on 4 rows" in done.stdout
+    told = json.loads(project.recipe("scores", "demo", "--format", "json").stdout)
+    assert (told["recipe"], told["stages"]["scores"]["accuracy"]) == ("demo", 0.75)
     shutil.rmtree(project.root / "outputs/demo/scores")
+    done = project.recipe("scores", "demo")
+    assert "accuracy" not in done.stdout
+    assert "loss   2.5000" in done.stdout
+    shutil.rmtree(project.root / "outputs/demo/train")
     done = project.recipe("scores", "demo")
     assert done.returncode == 1
     assert "R0525" in done.stderr

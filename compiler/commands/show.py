@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,12 +14,14 @@ from compiler.passes import build
 from compiler.plan import Plan, StagePlan
 from compiler.render import render
 from compiler.render.script import words
-from schema.console import complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
+from schema.console import AsFormat, Format, complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
 from schema.stages import Distill
 from schema.toolchain import DEFAULT
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+FORMAT_VERSION = 1
 
 
 def show(
@@ -29,12 +33,17 @@ def show(
         str | None, typer.Option(help="Only this stage, with its whole script.", autocompletion=complete_stage)
     ] = None,
     set: Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="Change a field for this look.")] = None,
+    format: AsFormat = Format.TEXT,
 ) -> None:
     """Show what a recipe does: stages, commands, batch arithmetic, files and the graph."""
-    from rich.console import Console  # only here: tables are what this verb is for
-
     loaded = load_one(file, set or ())
     plan = guarded(lambda: build(loaded, variant), {})
+    if format is Format.JSON:
+        shown = (_named(plan, stage),) if stage else plan.stages
+        print(json.dumps(_document(plan, shown), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console  # only here: tables are what this verb is for
+
     console = Console(highlight=False)
     if stage is not None:
         _one(console, plan, stage)
@@ -43,6 +52,44 @@ def show(
     _graph(console, plan)
     _stages(console, plan)
     _commands(console, plan)
+
+
+def _document(plan: Plan, stages: tuple[StagePlan, ...]) -> dict[str, Any]:
+    """The same for programs: every field of a stage with its effective value, and its commands as lines of a shell."""
+    recipe = plan.instance.recipe
+    return {
+        "format_version": FORMAT_VERSION,
+        "recipe": plan.label,
+        "description": recipe.description,
+        "hash": plan.recipe_hash,
+        "pinned": plan.pinned,
+        "hardware": recipe.hardware.model_dump(mode="json"),
+        "stages": {stage.name: _stage_document(plan, stage) for stage in stages},
+        "files": [f"{plan.pipeline}/{name}" for name in render(plan)],
+    }
+
+
+def _stage_document(plan: Plan, stage: StagePlan) -> dict[str, Any]:
+    model = stage.model and {
+        "name": stage.model.name,
+        "id": stage.model.spec.id,
+        "type": stage.model.type,
+        "dtype": stage.model.spec.dtype,
+        "attention": stage.model.attention,
+        "why_attention": stage.model.why_attention,
+    }
+    return {
+        "kind": stage.kind,
+        "key": stage.key,
+        "toolchain": stage.toolchain,
+        "model": model,
+        "batch": stage.batch and asdict(stage.batch) | {"accumulation": stage.batch.accumulation},
+        "reads": {given.role: given.path for given in stage.inputs},
+        "hands_over": [f"{stage.out}/{output.name}" for output in stage.outputs],
+        "fields": stage.stage.model_dump(mode="json", by_alias=True),
+        "script": f"{plan.pipeline}/{stage.name}.sh",
+        "commands": [" ".join(words(command)) for command in stage.launch.commands],
+    }
 
 
 def _head(console: Console, plan: Plan, variants: list[str]) -> None:

@@ -91,7 +91,7 @@ def _watched(pipeline: Pipeline, wish: Wish, view: View) -> Ended:
     with view:
         ended = walk(pipeline, wish, view.show, view.tick)
         if ended.state in ("done", "up to date") and _whole(pipeline, wish):
-            ended = replace(ended, scores=results.scores(pipeline))
+            ended = replace(ended, scores=results.metrics(pipeline))
             if ended.scores and ended.state == "done":
                 ended = replace(ended, plots=results.plots_page(pipeline))
         view.show(ended)
