@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ def rows():
 
 
 @pytest.mark.parametrize("width", [80, 100, 140, 250])
-def test_a_terminal_gets_whole_words_within_its_width(rows, width):
+@pytest.mark.parametrize("state", [{}, {"compiled": "no", "last_run": "12 of 12 stages, 2026-01-01"}])
+def test_a_terminal_gets_whole_words_within_its_width(rows, width, state):
+    rows = [replace(row, **state) for row in rows]
     shown = [line for line, _ in grouped(rows, width)]
     assert max(map(len, shown)) <= width
     words = set(re.findall(r"\S+", " ".join(shown)))
@@ -73,4 +76,4 @@ def test_a_person_sees_groups(tmp_path):
     plain = re.sub(r"\x1b\[[0-9;]*m", "", out).replace("\r", "")
     assert code == 0, out
     assert re.search(r"^quickstart  A tiny Qwen2-VL", plain, re.MULTILINE)
-    assert re.search(r"^  plain +classify +tiny/qwen2-vl +CPU +tested, uncompiled$", plain, re.MULTILINE), plain
+    assert re.search(r"^  plain +classify +tiny/qwen2-vl +CPU +tested, new$", plain, re.MULTILINE), plain

@@ -50,7 +50,7 @@ def grouped(rows: Sequence[Row], width: int) -> Iterator[tuple[str, bool]]:
     Lists are folded between their items, and never within one.
     """
     table = {row.name: _cells(row) for row in rows}
-    head = (["variant"], ["kinds"], ["models"], ["hardware"], ["status"])
+    head = (["variant"], ["kinds"], ["models"], ["runs on"], ["status"])
     widths = _widths([head, *table.values()], width)
     yield INDENT + _line([cell[0] for cell in head], widths), True
     for recipe, variants in groupby(rows, key=lambda row: row.name.partition("/")[0]):
@@ -80,9 +80,9 @@ def _cells(row: Row) -> tuple[list[str], ...]:
     variant = row.name.partition("/")[2] or PLAIN
     status = {"run": "tested", "": ""}.get(row.smoke, "not run")
     status = "GPU" if row.smoke.startswith("not run: needs ") else status
-    compiled = {"no": "uncompiled", "stale": "stale"}.get(row.compiled, "")
-    ran = re.search(r"(\d+ of \d+) stages", row.last_run)
-    state = [item for item in (status, compiled, f"{ran[1]} ran" if ran else "") if item]
+    compiled = {"no": "new", "stale": "stale"}.get(row.compiled, "")
+    ran = re.search(r"(\d+) of (\d+) stages", row.last_run)
+    state = [item for item in (status, compiled, f"ran {ran[1]}/{ran[2]}" if ran else "") if item]
     return (
         [variant],
         row.kinds.split(", "),
