@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runners.evaluate import AVERAGES, METRICS, UNPARSED
+from schema.files import read_json
 
 MAX_CLASSES = 25  # wider confusion matrices do not fit a terminal
 NAME = 12  # characters of a class name in the head of a matrix
@@ -35,19 +36,17 @@ def show(folder: Path) -> list[RenderableType]:
         found.append(tags(folder))
     if (folder / "report.json").is_file() and "question_types" in _report(folder):
         found.append(agreement(folder))
+    metrics = read_json(folder / "metrics.json") or {}
     if (folder / "ranks.csv").is_file():
-        found.append(plain(json.loads((folder / "metrics.json").read_bytes())))
+        found.append(plain(metrics))
     if (folder / "curve.csv").is_file():
         found.append(curve(folder))
     if (folder / "latency.csv").is_file():
-        found.append(speed(json.loads((folder / "metrics.json").read_bytes())))
-    elif (folder / "metrics.json").is_file():
-        metrics = json.loads((folder / "metrics.json").read_bytes())
-        if (folder / "export").is_dir() or "bytes_before" in metrics:  # what another form of a model costs
-            found.append(plain(metrics, "g"))
-        if (folder / "export" / "tensorrt.json").is_file():
-            built = json.loads((folder / "export" / "tensorrt.json").read_bytes())
-            found.append(Text(f"TensorRT {built['skipped'] or 'built an engine'}"))
+        found.append(speed(metrics))
+    elif metrics and ((folder / "export").is_dir() or "bytes_before" in metrics):  # what another form of a model costs
+        found.append(plain(metrics, "g"))
+    if built := read_json(folder / "export" / "tensorrt.json"):
+        found.append(Text(f"TensorRT {built['skipped'] or 'built an engine'}"))
     return found
 
 
@@ -147,9 +146,9 @@ def curve(folder: Path) -> RenderableType:
 
 def _plots(folder: Path) -> Iterator[RenderableType]:
     for file, names in (("curve.csv", ("reward", "loss")), ("evaluation.csv", ("eval_loss",))):
-        rows = (
-            list(csv.DictReader((folder / file).read_text("utf-8").splitlines())) if (folder / file).is_file() else []
-        )
+        if not (folder / file).is_file():
+            continue
+        rows = list(csv.DictReader((folder / file).read_text("utf-8").splitlines()))
         name = next((name for name in names if rows and name in rows[0]), names[-1])
         points = [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
         if len(points) > 1:

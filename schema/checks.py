@@ -88,7 +88,7 @@ def check_rest(tree: MapNode, at: At, key_at: At) -> list[Diagnostic]:
     if rest.doubtful is None:
         return broken
     try:
-        return [*broken, *check(without(rest.recipe, rest.doubtful | rest.lost | pointed), at, key_at)]
+        return [*broken, *check(without(rest.recipe, rest.doubtful | pointed), at, key_at)]
     except RecipeError as error:
         return [*broken, *error.diagnostics]
 

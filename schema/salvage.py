@@ -26,8 +26,8 @@ ROUNDS = 3
 class Salvaged:
     """A recipe of the right shape: the one that was written, without what has not that shape.
 
-    `doubtful` are the models, data sets and stages that lack something of what was written, `lost` those that are gone;
-    None says that more is in doubt than single entries.
+    `doubtful` are the models, data sets and stages that lack something of what was written; None says that more is in doubt
+    than these. `lost` are those of them that are gone.
     """
 
     recipe: Recipe
