@@ -32,6 +32,16 @@ def test_setting_up_says_when_no_file_names_the_driver(tmp_path):
     assert "to have it used, write and commit: echo 'dvc.lock merge=dvc-lock' >> .gitattributes" in set_up(tmp_path)
 
 
+def test_setting_up_says_what_git_would_take_for_its_own(tmp_path):
+    repository(tmp_path, BASE)
+    (tmp_path / ".gitignore").write_text("outputs\n")
+    *_, said = set_up(tmp_path).splitlines()
+    assert said.endswith(r"out of git: printf '%s\n' /.recipe/ /machine.yaml >> .gitignore")
+    subprocess.run(said.partition("out of git: ")[2], shell=True, cwd=tmp_path, check=True)
+    assert (tmp_path / ".gitignore").read_text() == "outputs\n/.recipe/\n/machine.yaml\n"
+    assert "out of git" not in set_up(tmp_path)
+
+
 def test_there_is_nothing_to_set_up_outside_a_clone(tmp_path):
     code, _, err = recipe(tmp_path, "setup")
     assert code == 1

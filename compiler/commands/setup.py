@@ -13,6 +13,8 @@ from schema.console import guarded
 from schema.diagnostics import Diagnostic, RecipeError
 
 ATTRIBUTES = ".gitattributes"
+IGNORED = ("/.recipe/", "/outputs/", "/machine.yaml")
+"""What runs make again, weights and all, and what is said of one machine."""
 DRIVER = "dvc-lock"
 """The name that `.gitattributes` and the configuration of a clone share."""
 NAME = "dvc.lock, stage by stage"
@@ -35,6 +37,9 @@ def setup() -> None:
     )
     if not _attributed():
         print(f"to have it used, write and commit: echo 'dvc.lock merge={DRIVER}' >> {ATTRIBUTES}")
+    if lines := _not_ignored():
+        written = shlex.join(("printf", r"%s\n", *lines))
+        print(f"to keep what runs make, and what is this machine's own, out of git: {written} >> .gitignore")
     raise typer.Exit(0)
 
 
@@ -75,6 +80,12 @@ def _refuse(message: str) -> None:
 def _attributed() -> bool:
     """Whether git would use the driver for a pipeline's record."""
     return f": {DRIVER}\n" in _git("check-attr", "merge", "pipelines/NAME/dvc.lock").stdout
+
+
+def _not_ignored() -> list[str]:
+    """Lines that `.gitignore` lacks: git would take what they name for its own."""
+    inside = {line: f"{line.strip('/')}/any" if line.endswith("/") else line.strip("/") for line in IGNORED}
+    return [line for line, path in inside.items() if _git("check-ignore", "--quiet", "--no-index", path).returncode]
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
