@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from schema.diagnostics import Diagnostic, RecipeError
 
-__all__ = ["known_codes", "page"]
+__all__ = ["is_code", "known_codes", "page"]
 
 _CODE = re.compile(r"[rR]?(\d{1,4})\Z")
 _PAGES = files("schema") / "explain"
@@ -22,6 +22,11 @@ _PAGES = files("schema") / "explain"
 def known_codes() -> tuple[str, ...]:
     """All codes that have a page, in order."""
     return tuple(sorted(entry.name.removesuffix(".md") for entry in _PAGES.iterdir() if entry.name.endswith(".md")))
+
+
+def is_code(word: str) -> bool:
+    """Whether a word has the form of a code, and not that of a field."""
+    return _CODE.match(word.strip()) is not None
 
 
 def page(code: str) -> str:

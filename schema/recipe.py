@@ -25,6 +25,7 @@ class Recipe(Model):
     name: Name
     """Names the folders `pipelines/NAME` and `outputs/NAME`."""
     description: str = ""
+    """A line for readers."""
     seed: int = Field(42, ge=0, lt=2**32)
     """Seed of splits, initialisation, order and sampling."""
     extends: Annotated[tuple[str, ...], Field()] = ()
@@ -32,7 +33,9 @@ class Recipe(Model):
     toolchain: Toolchain | None = None
     """The packages that its stages run in: `default` when absent. `toolchains/NAME.txt` locks them."""
     models: dict[Name, ModelSpec] = {}
+    """The models that stages name, by names of your own."""
     datasets: dict[Name, Dataset] = {}
+    """The data sets that stages name, by names of your own."""
     hardware: Hardware = default(Hardware)
     stages: dict[Name, AnyStage] = Field(min_length=1)
     """The steps, in any order; references between them make the graph."""

@@ -81,8 +81,11 @@ class Length(RewardBase):
 
     kind: Literal["length"]
     unit: Literal["characters", "words"] = "characters"
+    """What is counted."""
     at_least: int = Field(0, ge=0)
+    """The lower limit."""
     at_most: Positive
+    """The upper limit."""
     slack: int = Field(0, ge=0)
     """The width of the slope beyond each limit; 0 drops at once."""
 
@@ -98,6 +101,7 @@ class FileReward(RewardBase):
     file: str = Field(min_length=1)
     """The Python file, relative to the project's root. It stands alone: it imports nothing else of the project."""
     function: str = Field("reward", min_length=1)
+    """The function's name."""
     parameters: dict[str, JsonValue] = {}
     """Keyword arguments of the function."""
 

@@ -56,14 +56,17 @@ class Optimizer(Model):
     schedule: Literal[
         "cosine", "linear", "constant", "constant_with_warmup", "polynomial", "cosine_with_restarts", "inverse_sqrt"
     ] = "cosine"
+    """How the learning rate falls after its rise."""
     warmup_ratio: float = Field(0.05, ge=0, lt=1)
     """The share of the steps in which the learning rate rises."""
     warmup_steps: int | None = Field(None, ge=0)
     """The steps in which it rises, instead of a share."""
     weight_decay: NonNegative = 0.1
+    """How strongly weights are drawn to zero."""
     betas: Annotated[tuple[float, float], Field()] = (0.9, 0.95)
     """Decay rates of Adam's running moments."""
     epsilon: float = Field(1e-8, gt=0)
+    """What Adam adds to the root of its second moment."""
     max_grad_norm: NonNegative = 1.0
     """Gradients are clipped to this norm."""
 
@@ -83,6 +86,7 @@ class Evaluation(Model):
     data: Sources | None = None
     """What is evaluated; nothing when absent."""
     every: Cadence = "epoch"
+    """How often: after so many steps, after each epoch, or at the end."""
     micro_batch: Positive = 1
     """Examples of one forward pass of one process."""
 
@@ -91,18 +95,22 @@ class Checkpoints(Model):
     """When checkpoints are written, how many stay, and which one the next stage gets."""
 
     every: Cadence = "epoch"
+    """How often: after so many steps, after each epoch, or at the end."""
     keep: Positive = 2
+    """How many stay at most."""
     select: Literal["last", "best"] = "last"
     """The checkpoint that goes on."""
     metric: str = Field("eval_loss", min_length=1)
     """What `best` is measured by."""
     higher_is_better: bool = False
+    """Whether `metric` is a score, such as an accuracy, and not a loss."""
 
 
 class EarlyStopping(Model):
     """End when the metric of `checkpoints` has not improved for so many evaluations."""
 
     patience: Positive
+    """How many evaluations may bring nothing better."""
 
 
 class HttpTracker(Model):
@@ -118,7 +126,9 @@ class Logging(Model):
     """What is written down while it trains. Nothing here can change the result."""
 
     every: Cadence = "5 steps"
+    """How often loss and learning rate are written down."""
     trackers: tuple[Literal["tensorboard", "swanlab", "wandb"], ...] = ("tensorboard",)
+    """Where they are written to."""
     project: str | None = None
     """The tracker's project."""
     http: HttpTracker | None = None
@@ -129,6 +139,7 @@ class EngineArgs(Model):
     """Options of the engine that the language has no field for."""
 
     name: Literal["ms-swift"] = "ms-swift"
+    """The engine."""
     args: dict[str, JsonValue] = {}
     """Option → value, checked against the engine's recorded signature."""
 
@@ -140,6 +151,7 @@ class TrainingEngine(Model):
     """Which engine trains, and options of it that the language has no field for."""
 
     name: TrainerName = "ms-swift"
+    """The engine."""
     args: dict[str, JsonValue] = {}
     """Option → value, checked against the engine's recorded signature."""
 
@@ -178,9 +190,11 @@ class TrainingStage(Stage):
     data: Sources
     """What is trained on: `STAGE.SPLIT`, or a list of them with weights or counts."""
     tuner: Tuner = default(LoraTuner)
+    """What of the weights is trained: adapters, or all."""
     optimizer: Optimizer = default(Optimizer)
     batch: Batch = default(Batch)
     epochs: float = Field(1.0, gt=0)
+    """How often each row is seen."""
     max_steps: Positive | None = None
     """End after so many optimizer steps, whatever `epochs` says."""
     precision: Dtype | None = None
@@ -196,6 +210,7 @@ class TrainingStage(Stage):
     early_stopping: EarlyStopping | None = None
     logging: Logging = default(Logging)
     engine: Engine = default(TrainingEngine)
+    """What trains; a name, or a map with options of it."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

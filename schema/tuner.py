@@ -32,11 +32,13 @@ class LoraTuner(Model):
     alpha: Positive = 32
     """The update is scaled by alpha / rank."""
     dropout: float = Field(0.05, ge=0, lt=1)
+    """The share of an adapter's inputs that is left out at a step."""
     target_modules: tuple[str, ...] = ("all-linear",)
     """Names or suffixes of the linear layers that get adapters."""
     modules_to_save: tuple[str, ...] = ()
     """Modules that are trained in full and saved with the adapter."""
     bias: Literal["none", "all"] = "none"
+    """Biases that are trained."""
     init: Literal["true", "false", "gaussian", "pissa", "olora", "loftq", "lora-ga"] = "true"
     """How the adapter's weights start."""
     rank_stabilized: bool = False

@@ -38,7 +38,9 @@ class Yolo(LocalDataset):
     parts: ClassVar[tuple[str, ...]] = ("images", "labels")
     kind: Literal["yolo"]
     images: Below = "images"
+    """The folder of pictures, below `path`."""
     labels: Below = "labels"
+    """The folder of labels, below `path`."""
     classes: ClassNames
     """The names of the classes, in the order of their numbers."""
 
@@ -50,6 +52,8 @@ class Masks(LocalDataset):
     parts: ClassVar[tuple[str, ...]] = ("images", "masks")
     kind: Literal["masks"]
     images: Below = "images"
+    """The folder of pictures, below `path`."""
     masks: Below = "masks"
+    """The folder of masks, below `path`."""
     classes: ClassNames
     """The names of the classes, in the order of the values in the masks."""

@@ -91,6 +91,7 @@ class Columns(Model):
     """Which column of a table plays which part."""
 
     prompt: str | None = None
+    """The user's message; the data set's `prompt` when absent."""
     answer: str | None = None
     """The answer to learn, the solution to find, or the preferred one of two answers."""
     rejected: str | None = None
@@ -104,4 +105,6 @@ class Columns(Model):
     negatives: str | None = None
     """A list of texts that do not belong to it."""
     image: str | None = None
+    """A picture's path, or a list of paths."""
     system: str | None = None
+    """The system message; the data set's `system` when absent."""

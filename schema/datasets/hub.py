@@ -17,6 +17,7 @@ class OnHub(DatasetBase):
     id: str = Field(min_length=1)
     """Owner and name on the hub."""
     hub: Hub = "modelscope"
+    """Where to look first."""
     revision: str | None = None
     """Branch, tag or commit; the hub's default branch when absent."""
 

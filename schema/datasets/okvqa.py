@@ -20,7 +20,9 @@ class Counts(Model):
     """How many questions each split has."""
 
     train: Positive = 9009
+    """Training questions."""
     validation: Positive = 5046
+    """Validation questions."""
 
 
 class Okvqa(OnHub):

@@ -20,6 +20,7 @@ class Scenes(DatasetBase):
     tasks: ClassVar[tuple[Task, ...]] = ("detect", "segment")
     kind: Literal["scenes"]
     classes: ClassNames
+    """The names of the classes; each gets a shape and a colour."""
     count: Positive = 40
     """How many pictures."""
     most: int = Field(3, ge=1, le=9)
@@ -41,6 +42,8 @@ class Motions(DatasetBase):
     classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2, max_length=8)]
     """Names of directions: right, left, down, up, and the diagonals between them."""
     per_class: Positive = 8
+    """Clips of each direction."""
     frames: int = Field(6, ge=2, le=64)
+    """Frames of a clip."""
     size: int = Field(48, ge=16, le=512)
     """Width and height in pixels."""

@@ -17,7 +17,9 @@ class Shapes(DatasetBase):
     draws: ClassVar[bool] = True
     kind: Literal["shapes"]
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
+    """The names of the classes; each gets a shape and a colour."""
     per_class: Positive = 6
+    """Pictures of each class."""
     noise: float | None = Field(None, ge=0, le=1)
     """The share of pictures whose class is drawn at random: what is learned from them leaves something to be learned."""
     size: int = Field(56, ge=8, le=1024)

@@ -21,6 +21,7 @@ class Benchmark(Stage):
     data: Reference
     """`STAGE.SPLIT` whose rows are answered, again and again."""
     batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 8, 32)
+    """Examples that are asked at once, one measurement for each."""
     warmup: int = Field(3, ge=0)
     """Batches before the clock starts."""
     repeats: Positive = 20

@@ -27,18 +27,23 @@ class StudentLora(Model):
     rank: int = Field(0, ge=0)
     """Rank of the update matrices; 0 trains all weights."""
     alpha: Positive = 16
+    """The update is scaled by alpha / rank."""
     dropout: float = Field(0.1, ge=0, lt=1)
+    """The share of an adapter's inputs that is left out at a step."""
     # `strict=False`: the short form of a student hides from pydantic that the list came from JSON.
     target_modules: Annotated[tuple[str, ...], Field(strict=False)] = ("qkv", "proj")
     """Names or suffixes of the linear layers that get adapters."""
     bias: Literal["none", "all", "lora_only"] = "none"
+    """Biases that are trained: none, all, or those of layers with adapters."""
 
 
 class StudentSpec(Model):
     """The network that learns."""
 
     family: Family
+    """What kind of network it is."""
     size: str = Field(min_length=1, examples=["resnet50", "vit-tiny", "n", "small"])
+    """One of the family's sizes."""
     image_size: int | None = Field(None, ge=8)
     """Height and width of its pictures in pixels; the family's when absent."""
     pretrained: str | None = Field(None, min_length=1)
@@ -101,12 +106,15 @@ class DistillOptimizer(Model):
     """The optimizer and its schedule; what is absent is what is recommended for the student's family."""
 
     name: OptimizerName | None = None
+    """The optimizer."""
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after its rise."""
     warmup_ratio: float = Field(0.0, ge=0, lt=1)
     """The share of the steps in which the learning rate rises."""
     weight_decay: float | None = Field(None, ge=0)
+    """How strongly weights are drawn to zero."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Of SGD."""
     max_grad_norm: NonNegative = 1.0
@@ -128,6 +136,7 @@ class DistillEvaluation(Model):
     data: Reference | None = None
     """`STAGE.SPLIT`; nothing is evaluated when absent."""
     every: Cadence = "epoch"
+    """How often: after so many steps, after each epoch, or at the end."""
 
 
 class Distill(Stage):
@@ -139,6 +148,7 @@ class Distill(Stage):
     data: Reference
     """`STAGE.SPLIT` of a `prepare` stage."""
     student: Student
+    """The network that learns: `FAMILY/SIZE`, or a map."""
     task: StudentTask | None = None
     """What it learns; what its family is for when absent."""
     classes: int | None = Field(None, ge=2)
@@ -168,6 +178,7 @@ class Distill(Stage):
     optimizer: DistillOptimizer = default(DistillOptimizer)
     batch: DistillBatch = default(DistillBatch)
     epochs: float = Field(100.0, gt=0)
+    """How often each row is seen."""
     max_steps: Positive | None = None
     """End after so many optimizer steps, whatever `epochs` says."""
     precision: Dtype = "float32"

@@ -25,6 +25,7 @@ class Dpo(AlignmentStage):
     beta: float = Field(0.1, gt=0)
     """How dear it is to move away from the reference model. At 0 there is no gradient, and nothing would be trained."""
     loss_type: PreferenceLoss = "sigmoid"
+    """How the preference becomes a loss, by TRL's names."""
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     """The share of preferences that are thought to be the wrong way round. At one half both answers weigh the same, and
     nothing would be trained."""

@@ -35,6 +35,7 @@ class Export(Stage):
     image_size: Annotated[tuple[Side, Side], Field()] | None = None
     """Height and width in pixels of all its pictures. A student has its own."""
     formats: tuple[Literal["onnx", "torchscript"], ...] = Field(("onnx", "torchscript"), min_length=1)
+    """What is written; each is checked against the model."""
     opset: int = Field(20, ge=18, le=23)
     """ONNX's version of operators."""
     data: Reference

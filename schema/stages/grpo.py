@@ -25,6 +25,7 @@ class Rollout(Model):
     """How answers are sampled. All but `engine` is about vLLM."""
 
     engine: Literal["transformers", "vllm"] = "transformers"
+    """What samples the answers."""
     mode: Literal["colocate", "server"] = "colocate"
     """vLLM shares the GPUs of the training, or is a server that was started apart (`swift rollout`, `trl vllm-serve`)."""
     gpu_memory_utilization: float = Field(0.5, gt=0, le=1)
@@ -42,6 +43,7 @@ class Rollout(Model):
     host: str | None = Field(None, min_length=1, examples=["rollout.internal"])
     """Where the server is."""
     port: int = Field(8000, ge=1, le=65535)
+    """Where the server listens."""
 
 
 class Grpo(AlignmentStage):
@@ -59,7 +61,9 @@ class Grpo(AlignmentStage):
     max_completion_length: Positive = 512
     """Tokens of an answer."""
     temperature: float = Field(0.9, gt=0)
+    """How evenly answers are sampled: below 1 the likely tokens win more often."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the likeliest tokens that have this share of the probability together."""
     top_k: int | None = Field(None, ge=2)
     """Sample from so many of the likeliest tokens; from all when absent. From one alone, all answers of a group are the
     same, and nothing is learned."""
@@ -70,6 +74,7 @@ class Grpo(AlignmentStage):
     epsilon_high: float | None = Field(None, gt=0)
     """Another limit upwards (DAPO, arXiv:2503.14476)."""
     loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"] = "grpo"
+    """How tokens are averaged and clipped, by TRL's and ms-swift's names."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
     """Advantages are divided by the deviation of their group, of the batch, or not (Dr. GRPO, arXiv:2503.20783)."""
     iterations: Positive = 1

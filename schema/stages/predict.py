@@ -21,6 +21,7 @@ class AnswerEngine(Model):
     """Which engine answers, and options of it that the language has no field for."""
 
     name: EngineName = "ms-swift"
+    """The engine."""
     args: dict[str, JsonValue] = {}
     """Option → value, checked against the engine's recorded signature."""
 
@@ -53,6 +54,7 @@ class Predict(Stage):
     temperature: float = Field(0.0, ge=0)
     """0 always takes the likeliest token."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the likeliest tokens that have this share of the probability together."""
     beams: Positive = _younger(1)
     """Answers that are followed side by side in search of the likeliest; with `engine: transformers`."""
     returned: Positive = _younger(1)
@@ -64,6 +66,7 @@ class Predict(Stage):
     parse: Literal["label", "exact", "none"] = "label"
     """Look for one class name in the answer, take the answer as it is, or parse nothing."""
     engine: Engine = default(AnswerEngine)
+    """What answers; a name, or a map with options of it."""
     gpu_memory: Share = _younger(0.9)
     """The share of a GPU's memory that vLLM takes."""
     tensor_parallel: Positive | None = _younger(None)

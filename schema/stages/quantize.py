@@ -26,6 +26,7 @@ class AwareTraining(Model):
     """How `int8-qat` trains a student on, with the labels' loss and AdamW."""
 
     epochs: float = Field(3.0, gt=0)
+    """How often each row is seen."""
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate of a cosine; a tenth of what is recommended for the family when absent."""
     batch: Positive | None = None
@@ -40,6 +41,7 @@ class Quantize(Stage):
     """A name in `models`, or a stage that hands over a model; for `int8-dynamic` and `int8-static` one that hands over
     an export, for `int8-qat` one that hands over a student."""
     method: Literal["gptq", "awq", "bnb", "fp8", "int8-dynamic", "int8-static", "int8-qat"]
+    """For models gptq, awq, bnb and fp8; for exports int8-dynamic and int8-static; for students int8-qat."""
     bits: Literal[2, 3, 4, 8] | None = None
     """Bits of a weight, for gptq, awq and bnb."""
     group_size: int = Field(128, ge=-1)
