@@ -18,7 +18,8 @@ from runners.hubs.http import Limits
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.lock import Asset, LockedFile, Source, digest_of
 
-LIMITS = Limits(connect=1, read=0.4, window=0.4, crawl=2000, tries=2, pause=0.01, progress=1000)
+LIMITS = Limits(connect=5, read=2.5, window=2, crawl=2000, tries=2, pause=0.01, progress=1000)
+"""Short, yet longer than a busy machine keeps a server of its own waiting."""
 WEIGHTS = bytes(range(256)) * 400
 FILES = {
     "config.json": b'{"model_type": "tiny"}',

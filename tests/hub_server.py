@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,11 +138,30 @@ def _listening(hub: Hub, is_storage: bool) -> Iterator[str]:
         thread.join()
 
 
+class Hole(str):
+    """The address of a socket that listens."""
+
+    listening: socket.socket
+    taken = 0
+
+    @property
+    def connections(self) -> int:
+        """How many were made to it."""
+        self.listening.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.listening.accept()[0].close()
+                self.taken += 1
+        return self.taken
+
+
 @contextmanager
-def black_hole() -> Iterator[str]:
+def black_hole() -> Iterator[Hole]:
     """An address that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        hole = Hole(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        hole.listening = listening
+        yield hole
 
 
 def closed_port() -> str:

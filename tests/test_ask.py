@@ -82,8 +82,9 @@ def test_the_picture_stands_where_the_text_has_it_and_the_answer_is_not_given_aw
     ],
 )
 def test_a_server_that_does_not_answer_is_an_error_and_is_stopped(rows, how, words):
+    impatient = ("--answer_timeout", "1" if how == "silent" else "60")
     with pytest.raises(RecipeError) as caught:
-        ask.main(command(how, "--start_timeout", "2" if how == "hangs" else "60", "--answer_timeout", "1"))
+        ask.main(command(how, "--start_timeout", "2" if how == "hangs" else "60", *impatient))
     assert caught.value.diagnostics[0].code == "R0595"
     assert words in caught.value.diagnostics[0].message
     assert alive() == []

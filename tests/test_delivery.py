@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -127,19 +126,21 @@ def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
         assert all(float(value) > 0 for _, *values in lines for value in values)
 
 
-def test_times_are_those_of_batches_after_the_warm_up():
-    sizes = []
+def test_times_are_those_of_batches_after_the_warm_up(monkeypatch):
+    now, sizes, taken = [0.0], [], iter((9.0, 9.0, 0.01, 0.02, 0.03, 0.04, 0.1))
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: now[0])
 
     def batch(size):
         sizes.append(size)
-        time.sleep(0.2 if len(sizes) <= 2 else 0.01)
+        now[0] += next(taken)
         return 3 * size
 
     found = benchmark.measure(batch, 4, warmup=2, repeats=5)
     assert sizes == [4] * 7
-    assert 10 <= found.latency_p50_ms < 150
-    assert 4 * 5 / (5 * 0.15) < found.samples_per_second <= 400
-    assert found.tokens_per_second == pytest.approx(3 * found.samples_per_second, rel=1e-3)
+    assert found.latency_p50_ms == pytest.approx(30)
+    assert found.latency_p95_ms == pytest.approx(40 + 0.8 * 60)  # between the last two of five
+    assert found.samples_per_second == pytest.approx(5 * 4 / 0.2)
+    assert found.tokens_per_second == pytest.approx(3 * found.samples_per_second)
 
 
 def test_the_peak_of_memory_begins_anew_with_each_size():
