@@ -326,8 +326,16 @@ def test_checkpoints_of_another_action_are_thrown_away(tmp_path: Path, change: s
     done = project.run(*(["--force"] if change == "force" else []))
     assert done.returncode == 0, done.stderr
     assert project.starts == ["start", "checkpoint-4" if change == "nothing" else "start"]
+    assert ("unfinished work on other inputs was thrown away" in done.stderr) == (change in ("input", "identity"))
     log = (project.root / ".recipe/logs/demo/train.log").read_text()
     assert ("died" in log) == (change == "nothing"), "a log holds the launches of one training"
+
+
+def test_a_failure_that_left_nothing_is_not_told_as_lost_work(tmp_path: Path) -> None:
+    project = project_with(tmp_path, "exit 3\n")
+    assert project.run().returncode == 1
+    (project.root / "data/animals.txt").write_text("other\n")
+    assert "thrown away" not in project.run().stderr
 
 
 def test_without_checkpoints_a_stage_starts_over(tmp_path: Path) -> None:
