@@ -32,7 +32,7 @@ def open_folder(work: Path, action: str, keep: bool, say: Callable[[str], None])
     found = read_json(work / RECORD)
     same = isinstance(found, dict) and (found.get("format"), found.get("action")) == (FORMAT, action)
     if work.exists() and not (same and keep):
-        if not same and any(path.name != RECORD for path in work.iterdir()):
+        if not same and any(path.is_file() and path.name != RECORD for path in work.rglob("*")):
             say("unfinished work on other inputs was thrown away")
         discard(work)
     work.mkdir(parents=True, exist_ok=True)
