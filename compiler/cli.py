@@ -53,6 +53,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 well."""
 
 
+COMPLETE = "_RECIPE_COMPLETE"
+"""The variable by which a shell asks for completion."""
 DETAILED = "--detailed-exitcode"
 """The option with which `recipe diff` ends as terraform does: 2 says that there are differences, so that errors are 1."""
 
@@ -98,12 +100,13 @@ def _parsed(arguments: list[str]) -> int:
     """Let typer parse the options and call the verb."""
     from typer import Typer  # after the settings above, which its import is to see
 
-    verbs = _needed(arguments)
+    completing = COMPLETE in os.environ
+    verbs = _needed(_typed() if completing else arguments)
     app = Typer(
         name="recipe",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=len(verbs) > 1,  # its options belong to `recipe` alone
+        add_completion=completing or len(verbs) > 1,  # its options belong to `recipe` alone
     )
     app.callback()(recipe)
     for verb in verbs:
@@ -113,9 +116,15 @@ def _parsed(arguments: list[str]) -> int:
 
 
 def _needed(arguments: list[str]) -> list[str]:
-    """The verbs to load: the one that is called; for help and completion all."""
-    called = arguments[:1] if "_RECIPE_COMPLETE" not in os.environ else []
-    return called if called and called[0] in VERBS else list(VERBS)
+    """The verbs to load: the one that is called; for help, and while the verb itself is typed, all."""
+    return arguments[:1] if arguments and arguments[0] in VERBS else list(VERBS)
+
+
+def _typed() -> list[str]:
+    """What stands in the line of a shell that asks for completion, behind `recipe`, without the word that is typed."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")  # of zsh and fish, or of bash
+    words = line.split()
+    return words[1 : None if line[-1:].isspace() else -1]
 
 
 def _function(verb: str) -> Callable[..., None]:

@@ -12,12 +12,14 @@ from schema.explain import is_code, known_codes, page
 
 
 def complete(incomplete: str) -> list[str]:
-    """Paths of fields, or codes, for shell completion: as many levels as are begun, and one more."""
+    """Codes, kinds, and paths of fields as far as they are begun, for shell completion."""
     from schema.fields import fields
 
     codes = [code for code in known_codes() if incomplete and code.startswith(incomplete.upper())]
+    whole = [field.path for field in fields()]
+    short = [path.partition(".")[2] for path in whole if path.startswith(("stages.", "datasets."))]
     level = incomplete.count(".")
-    return [*codes, *(f.path for f in fields() if f.path.startswith(incomplete) and f.path.count(".") <= level)]
+    return [*codes, *(p for p in (*whole, *short) if p.startswith(incomplete) and p.count(".") == level)]
 
 
 def explain(
