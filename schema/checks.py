@@ -13,6 +13,7 @@ from schema.checks_delivery import RULES as OF_DELIVERY
 from schema.checks_distill import ROWS_OF_STUDENTS
 from schema.checks_distill import RULES as OF_STUDENTS
 from schema.checks_gpus import RULES as OF_GPUS
+from schema.checks_memory import RULES as OF_MEMORY
 from schema.checks_paths import paths_stay_inside
 from schema.checks_predict import answers_are_possible, checks_read_text
 from schema.checks_rl import (
@@ -310,4 +311,5 @@ RULES: tuple[Rule, ...] = (
     *OF_STUDENTS,
     *OF_DELIVERY,
     *OF_GPUS,
+    *OF_MEMORY,
 )

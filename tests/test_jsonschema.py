@@ -85,6 +85,7 @@ UNSAID_RULES = {
     "thresholds_are_fair": "R0370",
     "metrics_fit": "R0371",
     "overlap_has_shards": "R0372",
+    "training_fits": "R0329",
     "pairs_have_others": "R0373",
     "heads_fit": "R0374",
     "retrieval_has_pairs": "R0375",
