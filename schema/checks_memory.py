@@ -43,8 +43,18 @@ class Kept:
         return self.weights + self.gradients + self.states
 
     def __str__(self) -> str:
+        """As people say it.
+
+        >>> print(Kept(14 * GIB, 0, 0)), print(Kept(2 * GIB, GIB, GIB))
+        14 GiB of weights
+        4 GiB (2 of weights, 1 of gradients, 1 of the optimizer)
+        (None, None)
+        """
         parts = {"weights": self.weights, "gradients": self.gradients, "the optimizer": self.states}
-        return ", ".join(f"{part / GIB:.0f} for {name}" for name, part in parts.items() if part >= GIB)
+        told = [f"{part / GIB:.0f} of {name}" for name, part in parts.items() if part >= GIB / 2]
+        if len(told) == 1:
+            return told[0].replace(" of", " GiB of", 1)
+        return f"{self.total / GIB:.0f} GiB ({', '.join(told)})"
 
 
 def billions(id: str) -> float | None:
@@ -93,8 +103,7 @@ def training_fits(context: Context) -> Iterator[Diagnostic]:
         needed = kept(stage, spec, hardware.world) if spec else None
         if spec is None or needed is None or needed.total <= room:
             continue
-        total = f"{needed.total / GIB:.0f} GiB"
-        message = f"`{name}` keeps at least {total} on each GPU ({needed}), and one has {hardware.gpu_memory}"
+        message = f"`{name}` keeps at least {needed} on each GPU, and one has {hardware.gpu_memory}"
         size = replace(context.at("models", model, "id"), label=f"{billions(spec.id):g} billion weights")
         places = (context.key_at("stages", name), size, context.at("hardware", "gpu_memory"))
         yield Diagnostic("R0329", message, _instead(stage, spec, hardware.world, room), places, "warning")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from compiling import recipe
 
 from schema.checks_memory import NAMED, billions, kept
 from schema.models import ModelSpec
 from schema.stages import Sft
 
+ROOT = Path(__file__).resolve().parent.parent
 TOTALS = {
     "Qwen/Qwen2-VL-2B-Instruct": 2.208985600,
     "Qwen/Qwen2-VL-7B-Instruct": 8.291375616,
@@ -112,3 +117,16 @@ def test_adapters_leave_the_weights():
     assert (lora.gradients, lora.states) == (0, 0)
     assert lora.weights / packed.weights == 4
     assert kept(sft(tuner=ALL, deepspeed="zero3-offload"), BASE, 8).total == 0
+
+
+def test_show_tells_it(tmp_path):
+    (tmp_path / "recipes").mkdir()
+    text = (ROOT / "tests/errors/states-beyond-memory.yaml").read_text().replace("global: 12", "global: 8")
+    (tmp_path / "recipes/large.yaml").write_text(text)
+    code, out, _ = recipe(tmp_path, "show", "large")
+    assert code == 0
+    assert "memory of whole: at least 28 GiB (12 of weights, 9 of gradients, 7 of the optimizer) on each GPU" in out
+    assert "memory of adapted: at least 127 GiB of weights on each GPU; activations come on top" in out
+    stages = json.loads(recipe(tmp_path, "show", "large", "--format", "json")[1])["stages"]
+    assert {name for name, stage in stages.items() if stage["memory"]} == {"whole", "adapted", "packed", "shared"}
+    assert stages["adapted"]["memory"] == {"weights": round(72e9 * NAMED * 2), "gradients": 0, "states": 0}

@@ -14,9 +14,11 @@ from compiler.passes import build
 from compiler.plan import Plan, StagePlan
 from compiler.render import render
 from compiler.render.script import words
+from schema.checks_memory import GIB, Kept, kept
 from schema.console import AsFormat, Format, complete_recipe, complete_stage, complete_variant, fail, guarded, load_one
 from schema.stages import Distill
 from schema.toolchain import DEFAULT
+from schema.training import TrainingStage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,12 +86,22 @@ def _stage_document(plan: Plan, stage: StagePlan) -> dict[str, Any]:
         "toolchain": stage.toolchain,
         "model": model,
         "batch": stage.batch and asdict(stage.batch) | {"accumulation": stage.batch.accumulation},
+        "memory": (memory := _memory(plan, stage)) and {part: round(size) for part, size in asdict(memory).items()},
         "reads": {given.role: given.path for given in stage.inputs},
         "hands_over": [f"{stage.out}/{output.name}" for output in stage.outputs],
         "fields": stage.stage.model_dump(mode="json", by_alias=True),
         "script": f"{plan.pipeline}/{stage.name}.sh",
         "commands": [" ".join(words(command)) for command in stage.launch.commands],
     }
+
+
+def _memory(plan: Plan, stage: StagePlan) -> Kept | None:
+    """What a training keeps on each GPU, in bytes, where that is known and counts; None of all else."""
+    recipe = plan.instance.recipe
+    if not isinstance(stage.stage, TrainingStage) or not recipe.hardware.gpus or stage.model is None:
+        return None
+    memory = kept(stage.stage, stage.model.spec, recipe.hardware.world)
+    return memory if memory is not None and memory.total >= GIB else None
 
 
 def _head(console: Console, plan: Plan, variants: list[str]) -> None:
@@ -145,6 +157,10 @@ def _stages(console: Console, plan: Plan) -> None:
     for stage in plan.stages:
         if stage.batch is not None:
             console.print(f"\nbatch of {stage.name}: {stage.batch}")
+        if memory := _memory(plan, stage):
+            console.print(
+                f"memory of {stage.name}: at least {memory} on each GPU; activations come on top", soft_wrap=True
+            )
         if isinstance(stage.stage, Distill) and stage.stage.recommended:
             _recommended(console, stage.name, stage.stage)
     console.print(f"\nfiles in {plan.pipeline}: {', '.join(render(plan))}")
