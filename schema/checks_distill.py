@@ -9,7 +9,7 @@ from schema.base import bytes_of
 from schema.context import Context
 from schema.diagnostics import Diagnostic, Span
 from schema.stages.distill import Distill
-from schema.students import FAMILIES, METRICS, TEACHERS, Distillation
+from schema.students import FAMILIES, METRICS, TEACHERS, Distillation, Family
 from schema.suggest import nearest
 
 ROWS_OF_STUDENTS = {
@@ -32,6 +32,11 @@ UNREAD: dict[Distillation, tuple[str, ...]] = {
 LARGE_VIT_MEMORY = 24 * 2**30
 VIT_RATE = 1e-3
 SEGMENTATION_BATCH, SEGMENTATION_SIZE = 16, 512
+
+
+def families_for(task: str) -> tuple[Family, ...]:
+    """The families that learn from rows that were prepared for a task."""
+    return tuple(family for family, facts in FAMILIES.items() if ROWS_OF_STUDENTS[facts.task] == task)
 
 
 def _stages(context: Context) -> Iterator[tuple[str, Distill]]:

@@ -192,6 +192,38 @@ def test_the_version_of_a_library_that_is_installed_by_hand_counts_where_it_is_u
 
 
 @pytest.mark.parametrize(
+    ("data", "task", "student", "help"),
+    [
+        (
+            "image-folder, path: data/animals",
+            "sequence",
+            "resnet/resnet50",
+            "`task: classify` in `data`, or `family: lstm`",
+        ),
+        ("coco, path: data/roads, annotations: a.json", "detect", "resnet/resnet50", "`family: yolov8`"),
+        (
+            "coco, path: data/roads, annotations: a.json",
+            "detect",
+            "unet/small",
+            "`task: segment` in `data`, or `family: yolov8`",
+        ),
+        ("yolo, path: data/roads, classes: [car, sign]", "detect", "unet/small", "`family: yolov8`"),
+        ("image-folder, path: data/animals", "classify", "lstm/small", "`family: resnet` or `family: vit`"),
+        ("image-folder, path: data/animals", "generate", "resnet/resnet50", "`task: classify` in `data`"),
+    ],
+)
+def test_rows_for_another_student_are_told_with_the_students_that_learn_from_them(tmp_path, data, task, student, help):
+    recipes = written(tmp_path, f"teacher: teacher, student: {student}")
+    text = (
+        recipes.read_text().replace("image-folder, path: data/animals", data).replace("task: classify", f"task: {task}")
+    )
+    recipes.write_text(text)
+    told = {diagnostic.code: diagnostic for diagnostic in findings(recipes, {})}["R0307"]
+    ends = "" if help.endswith("`data`") else " in `small`"
+    assert told.help == f"write {help}{ends}"
+
+
+@pytest.mark.parametrize(
     ("fields", "code", "words"),
     [
         (TAUGHT + ", batch: {global: 32, micro: 5}", "R0390", "32"),
