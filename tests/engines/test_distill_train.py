@@ -66,7 +66,7 @@ def runs(folder, remembered):
     nan = told(folder, "nan", optimizer__learning_rate=1e30, optimizer__warmup_ratio=0.0, **wild)
     cut = folder / "cut"
     listed = {
-        "whole": {"argv": argv(folder, config, folder / "whole")},
+        "whole": {"argv": argv(folder, config, folder / "whole", report_to="tensorboard")},
         "cut": {"argv": argv(folder, config, cut), "kill_at": str(cut / "checkpoint-3" / "trainer_state.json")},
         "resumed": {"argv": argv(folder, config, cut, resume_from_checkpoint=cut / "checkpoint-3")},
         "two": {"argv": argv(folder, two, folder / "two"), "ranks": 2, "port": port},
@@ -166,6 +166,19 @@ def test_it_writes_the_log_that_progress_is_read_from(folder, runs):
     lines = (folder / "whole" / "logging.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["global_step/max_steps"] == "8/8"
     assert any("loss" in json.loads(line) for line in lines)
+
+
+def test_tensorboard_shows_what_is_measured_once_in_groups_of_its_own(folder, runs):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    seen = EventAccumulator(str(next((folder / "whole" / "runs").iterdir())))
+    seen.Reload()
+    names = set(seen.Tags()["scalars"])
+    assert {"before/accuracy", "before/loss", "teacher/accuracy", "eval/accuracy", "train/task_loss"} <= names
+    assert not {name for name in names if name.startswith(("train/before", "train/teacher", "train/eval"))}
+    (score,) = seen.Scalars("teacher/accuracy")
+    assert score.step == 0
+    assert score.value == pytest.approx(losses(folder, "whole")[0]["teacher_accuracy"])
 
 
 def test_the_teachers_own_score_is_told(folder, runs):
