@@ -327,6 +327,38 @@ def test_two_processes_ask_about_a_share_each_and_every_view_once(folder, rememb
     assert len(held.places) == 2 * len(rows)
 
 
+@pytest.mark.parametrize("kind", ["features", "scores"])
+def test_a_teacher_that_says_no_numbers_ends_the_stage_and_nothing_is_kept(folder, remembered, monkeypatch, kind):
+    """As one in float16 does whose sums overflow; kept, it would spoil every training to come."""
+    import torch
+
+    from runners.distill import asking, cache, remember
+    from runners.distill.config import read
+    from schema.diagnostics import RecipeError
+
+    class Overflowing:
+        def features(self, images, *_):
+            return [self.told("features", 32)] * len(images)
+
+        def scores(self, images, *_):
+            return torch.stack([self.told("scores", 10)] * len(images))
+
+        def told(self, asked, width):
+            return torch.full((width,), float("inf") if asked == kind else 1.0)
+
+    monkeypatch.chdir(folder)
+    config = read(told(folder, "overflow", temperature=3.0), folder / "classes.json")
+    task = config.task(folder)
+    how = asking.asked(config, folder, folder / "teacher", None) | {"adapter": f"another, for {kind}"}
+    rows = task.read(folder / "train.jsonl")
+    with pytest.raises(RecipeError) as error:
+        remember.remember(config, folder, how, asking.Names(config, task), rows, Overflowing)
+    (diagnostic,) = error.value.diagnostics
+    assert diagnostic.code == "R0686"
+    assert kind in diagnostic.message and rows[0]["images"][0] in diagnostic.message
+    assert not cache.read(folder, how).places
+
+
 def test_a_training_whose_teacher_was_not_asked_is_refused_before_its_first_step(folder, remembered, monkeypatch):
     from runners.distill import train
     from schema.diagnostics import RecipeError
