@@ -42,6 +42,9 @@ def found(root, fields, **others):
     return {diagnostic.code: diagnostic for diagnostic in findings(written(root, fields, **others), {})}
 
 
+ADAPTED = "teacher: teacher, student: {{family: vit, size: vit-base, pretrained: a/b.pt, lora: {{rank: 8, target_modules: {}}}}}"
+
+
 # What is filled in
 
 
@@ -232,6 +235,7 @@ def test_rows_for_another_student_are_told_with_the_students_that_learn_from_the
         ("teacher: teacher, student: unet/small, type: logit", "R0392", "segmentation"),
         ("teacher: teacher, student: {family: unet, size: small, lora: {rank: 8}}", "R0393", "`unet` is none"),
         ("teacher: teacher, student: {family: vit, size: vit-base, lora: {rank: 8}}", "R0393", "random weights"),
+        (ADAPTED.format("[q_proj, qkv]"), "R0485", "no linear layer `q_proj`"),
         (TAUGHT + ", align_feature: false", "R0394", "2048 channels and the teacher's 1280"),
         (TAUGHT + ", align_feature: false, features: {at: merger}", "R0394", "the teacher's 3584"),
         ("student: resnet/resnet50", "R0395", "names none"),
@@ -288,6 +292,10 @@ def test_what_has_no_effect_is_warned_of(tmp_path, fields, names):
     assert [(d.code, d.severity, d.message.split("`")[1]) for d in told] == [
         ("R0465", "warning", name) for name in names
     ]
+
+
+def test_layers_of_adapters_may_be_told_more_exactly(tmp_path):
+    assert "R0485" not in found(tmp_path, ADAPTED.format("[attn.qkv, blocks.3.attn.proj, fc1]"))
 
 
 def test_what_works_is_not_warned_of(tmp_path):
