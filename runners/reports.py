@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from runners.progress import Follower
 from runners.supervise import Stopped, say
@@ -77,6 +77,13 @@ class Reporter(threading.Thread):
             self.join(LAST_SECONDS)
 
     def run(self) -> None:
+        """Report until the end; whatever is wrong with the way there is said, and harms nobody else."""
+        try:
+            self._all()
+        except Exception as error:  # of an address, or of a proxy that the environment names: neither mends itself
+            self._complain(f"cannot be told: {(str(error) or type(error).__name__).splitlines()[0]}")
+
+    def _all(self) -> None:
         """Send the first report, each newer one, and the last."""
         import httpx
 
@@ -111,4 +118,4 @@ class Reporter(threading.Thread):
     def _complain(self, how: str) -> None:
         if not self._complained:
             self._complained = True
-            say(f"{urlsplit(self.url).netloc}, which is told how this goes, {how}; the stage goes on")
+            say(f"{self.url.split('/')[2]}, which is told how this goes, {how}; the stage goes on")

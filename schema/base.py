@@ -90,7 +90,7 @@ Address = _text(
     ["https://hf-mirror.com"],
 )
 ServiceAddress = _text(
-    r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+    r"^https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?$",
     "R0110",
     "this is not the address of a service",
     "write `https://` and the host, without a name or password; a path may follow, a query may not",

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from schema.checks_data import RULES as OF_DATA
 from schema.checks_delivery import RULES as OF_DELIVERY
-from schema.checks_distill import ROWS_OF_STUDENTS
+from schema.checks_distill import ROWS_OF_STUDENTS, families_for
 from schema.checks_distill import RULES as OF_STUDENTS
 from schema.checks_gpus import RULES as OF_GPUS
 from schema.checks_memory import RULES as OF_MEMORY
@@ -245,7 +245,16 @@ def tasks_agree(context: Context) -> Iterator[Diagnostic]:
         if wanted is not None and source.task != wanted:
             message = f"`{name}` reads rows to {wanted}, and `{use.name}` prepares rows to {source.task}"
             spans = (place(context, name, use), stage_place(context, use.name))
-            yield Diagnostic("R0307", message, f"write `task: {wanted}` in `{use.name}`", spans)
+            yield Diagnostic("R0307", message, _other_rows(context, name, stage, use.name, source, wanted), spans)
+
+
+def _other_rows(context: Context, name: str, stage: Stage, read: str, source: Prepare, wanted: str) -> str:
+    """What to write where rows are prepared for something else; a student may also be one that learns from such rows."""
+    possible = wanted in context.recipe.datasets[source.dataset].tasks
+    families = families_for(source.task) if isinstance(stage, Distill) else ()
+    said = [f"`task: {wanted}` in `{read}`"] if possible or not families else []
+    said += [" or ".join(f"`family: {family}`" for family in families) + f" in `{name}`"] if families else []
+    return "write " + ", or ".join(said)
 
 
 def _task(context: Context, name: str, stage: Stage) -> str | None:

@@ -9,7 +9,7 @@ from schema.base import bytes_of
 from schema.context import Context
 from schema.diagnostics import Diagnostic, Span
 from schema.stages.distill import Distill
-from schema.students import FAMILIES, METRICS, TEACHERS, Distillation
+from schema.students import FAMILIES, METRICS, TEACHERS, Distillation, Family
 from schema.suggest import nearest
 
 ROWS_OF_STUDENTS = {
@@ -32,6 +32,11 @@ UNREAD: dict[Distillation, tuple[str, ...]] = {
 LARGE_VIT_MEMORY = 24 * 2**30
 VIT_RATE = 1e-3
 SEGMENTATION_BATCH, SEGMENTATION_SIZE = 16, 512
+
+
+def families_for(task: str) -> tuple[Family, ...]:
+    """The families that learn from rows that were prepared for a task."""
+    return tuple(family for family, facts in FAMILIES.items() if ROWS_OF_STUDENTS[facts.task] == task)
 
 
 def _stages(context: Context) -> Iterator[tuple[str, Distill]]:
@@ -90,14 +95,27 @@ def student_adapters_are_possible(context: Context) -> Iterator[Diagnostic]:
         if stage.student.lora.rank == 0:
             continue
         place = context.at("stages", name, "student", "lora", "rank")
-        if not stage.student.facts.lora:
-            fitting = " or ".join(f"`family: {family}`" for family, facts in FAMILIES.items() if facts.lora)
+        if not stage.student.facts.layers:
+            fitting = " or ".join(f"`family: {family}`" for family, facts in FAMILIES.items() if facts.layers)
             message = f"`lora` puts adapters into a transformer, and `{stage.student.family}` is none"
             yield Diagnostic("R0393", message, f"remove `lora`, or write {fitting}", (place,))
         elif stage.student.pretrained is None:
             message = "adapters on random weights have nothing to adapt: the rest of the student stays random"
             help = "add `pretrained:` with weights of this network, or write `rank: 0`"
             yield Diagnostic("R0393", message, help, (place,))
+
+
+def student_adapters_have_layers(context: Context) -> Iterator[Diagnostic]:
+    """R0485: adapters are put into layers that the student has; other models call theirs by other names."""
+    for name, stage in _stages(context):
+        known, lora = stage.student.facts.layers, stage.student.lora
+        for number, layer in enumerate(lora.target_modules):
+            if not lora.rank or not known or layer.rpartition(".")[2] in known:
+                continue
+            message = f"a `{stage.student.family}` has no linear layer `{layer}` for an adapter"
+            help = "write some of " + ", ".join(f"`{other}`" for other in known)
+            place = context.at("stages", name, "student", "lora", "target_modules", number)
+            yield Diagnostic("R0485", message, help, (place,))
 
 
 def widths_agree(context: Context) -> Iterator[Diagnostic]:
@@ -250,6 +268,7 @@ RULES = (
     students_exist,
     students_can_learn_so,
     student_adapters_are_possible,
+    student_adapters_have_layers,
     widths_agree,
     teachers_are_named,
     students_are_known_to_learn,

@@ -38,8 +38,8 @@ class FamilyFacts:
     type: Distillation
     feature_loss: FeatureLoss
     weight_decay: float = 0.01
-    lora: bool = False
-    """Whether it has linear layers of a transformer that adapters can stand in."""
+    layers: tuple[str, ...] = ()
+    """What the linear layers of a transformer are called, which adapters can stand in."""
     batch_norm: bool = True
     """Whether its layers keep statistics of batches."""
     convolutional: bool = True
@@ -108,7 +108,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         weight_decay=0.05,
         type="hybrid",
         feature_loss="mse",
-        lora=True,
+        layers=("qkv", "proj", "fc1", "fc2"),
         batch_norm=False,
         convolutional=False,
     ),

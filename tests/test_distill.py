@@ -42,6 +42,9 @@ def found(root, fields, **others):
     return {diagnostic.code: diagnostic for diagnostic in findings(written(root, fields, **others), {})}
 
 
+ADAPTED = "teacher: teacher, student: {{family: vit, size: vit-base, pretrained: a/b.pt, lora: {{rank: 8, target_modules: {}}}}}"
+
+
 # What is filled in
 
 
@@ -192,6 +195,38 @@ def test_the_version_of_a_library_that_is_installed_by_hand_counts_where_it_is_u
 
 
 @pytest.mark.parametrize(
+    ("data", "task", "student", "help"),
+    [
+        (
+            "image-folder, path: data/animals",
+            "sequence",
+            "resnet/resnet50",
+            "`task: classify` in `data`, or `family: lstm`",
+        ),
+        ("coco, path: data/roads, annotations: a.json", "detect", "resnet/resnet50", "`family: yolov8`"),
+        (
+            "coco, path: data/roads, annotations: a.json",
+            "detect",
+            "unet/small",
+            "`task: segment` in `data`, or `family: yolov8`",
+        ),
+        ("yolo, path: data/roads, classes: [car, sign]", "detect", "unet/small", "`family: yolov8`"),
+        ("image-folder, path: data/animals", "classify", "lstm/small", "`family: resnet` or `family: vit`"),
+        ("image-folder, path: data/animals", "generate", "resnet/resnet50", "`task: classify` in `data`"),
+    ],
+)
+def test_rows_for_another_student_are_told_with_the_students_that_learn_from_them(tmp_path, data, task, student, help):
+    recipes = written(tmp_path, f"teacher: teacher, student: {student}")
+    text = (
+        recipes.read_text().replace("image-folder, path: data/animals", data).replace("task: classify", f"task: {task}")
+    )
+    recipes.write_text(text)
+    told = {diagnostic.code: diagnostic for diagnostic in findings(recipes, {})}["R0307"]
+    ends = "" if help.endswith("`data`") else " in `small`"
+    assert told.help == f"write {help}{ends}"
+
+
+@pytest.mark.parametrize(
     ("fields", "code", "words"),
     [
         (TAUGHT + ", batch: {global: 32, micro: 5}", "R0390", "32"),
@@ -200,6 +235,7 @@ def test_the_version_of_a_library_that_is_installed_by_hand_counts_where_it_is_u
         ("teacher: teacher, student: unet/small, type: logit", "R0392", "segmentation"),
         ("teacher: teacher, student: {family: unet, size: small, lora: {rank: 8}}", "R0393", "`unet` is none"),
         ("teacher: teacher, student: {family: vit, size: vit-base, lora: {rank: 8}}", "R0393", "random weights"),
+        (ADAPTED.format("[q_proj, qkv]"), "R0485", "no linear layer `q_proj`"),
         (TAUGHT + ", align_feature: false", "R0394", "2048 channels and the teacher's 1280"),
         (TAUGHT + ", align_feature: false, features: {at: merger}", "R0394", "the teacher's 3584"),
         ("student: resnet/resnet50", "R0395", "names none"),
@@ -256,6 +292,10 @@ def test_what_has_no_effect_is_warned_of(tmp_path, fields, names):
     assert [(d.code, d.severity, d.message.split("`")[1]) for d in told] == [
         ("R0465", "warning", name) for name in names
     ]
+
+
+def test_layers_of_adapters_may_be_told_more_exactly(tmp_path):
+    assert "R0485" not in found(tmp_path, ADAPTED.format("[attn.qkv, blocks.3.attn.proj, fc1]"))
 
 
 def test_what_works_is_not_warned_of(tmp_path):

@@ -93,6 +93,7 @@ UNSAID_RULES = {
     "students_exist": "R0391",
     "students_can_learn_so": "R0392",
     "student_adapters_are_possible": "R0393",
+    "student_adapters_have_layers": "R0485",
     "widths_agree": "R0394",
     "teachers_are_named": "R0395",
     "students_are_known_to_learn": "R0396, R0397, R0398",

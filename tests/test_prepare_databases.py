@@ -1,12 +1,16 @@
 """Rows of a database: by a query that only reads, in an order that the database does not choose."""
 
 import sqlite3
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 import sqlalchemy
 from prepare_data import config, picture, refused, rows
 
 from runners.prepare import prepare
+from runners.readers import values
 from schema.diagnostics import RecipeError
 
 NONE = {"validation": 0.0, "test": 0.0, "stratify": False}
@@ -76,6 +80,43 @@ def test_what_the_database_says(tmp_path):
     with pytest.raises(RecipeError) as caught:
         prepare(described(query="SELECT * FROM photo"), tmp_path / "out", tmp_path)
     assert "no such table: photo" in caught.value.diagnostics[0].message
+
+
+def test_of_two_columns_with_one_name_none_is_read(tmp_path):
+    database(tmp_path)
+    joined = (
+        "SELECT * FROM photos JOIN (SELECT id + 1 AS id, file AS other FROM photos) AS next ON photos.file = next.other"
+    )
+    assert [code for code, _, _ in refused(described(query=joined), tmp_path)] == ["R0685"]
+    prepare(described(query=joined.replace("*", "photos.*, other")), tmp_path / "out", tmp_path)
+
+
+def test_a_percent_sign_belongs_to_the_query(tmp_path):
+    """Most drivers take it for the place of a parameter as soon as they are given any, be it none."""
+    database(tmp_path)
+    asked = []
+    listen = (sqlalchemy.Engine, "do_execute_no_params", lambda _, statement, __: asked.append(statement))
+    sqlalchemy.event.listen(*listen)
+    try:
+        prepare(described(query=f"{QUERY} WHERE file LIKE '%.png'"), tmp_path / "out", tmp_path)
+    finally:
+        sqlalchemy.event.remove(*listen)
+    assert asked == [f"{QUERY} WHERE file LIKE '%.png'"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("12.50"), "12.50"),
+        (date(2024, 5, 1), "2024-05-01"),
+        (datetime(2024, 5, 1, 8, 30), "2024-05-01 08:30:00"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (2.0, "2"),
+        ([1, "a"], '[1, "a"]'),
+    ],
+)
+def test_values_of_a_database_are_no_json(value, text):
+    assert values._text(value) == text
 
 
 def server(**changes):

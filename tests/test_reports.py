@@ -145,11 +145,39 @@ def test_a_slow_service_holds_no_step_up(tmp_path):
         assert len(service.got) == 1
 
 
-@pytest.mark.parametrize("url", ["training.example.com", "https://me:secret@example.com", "https://example.com/?a=b"])
+@pytest.mark.parametrize("proxy", ["strange://127.0.0.1:1", "http://[::1"])
+def test_a_way_that_is_wrong_is_said_and_stops_nothing(tmp_path, monkeypatch, capfd, proxy):
+    """Such as a proxy of the environment that no library understands: the thread used to die with its traceback."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    stage = SimpleNamespace(reports={"url": "http://127.0.0.1:1/tasks", "task": "7"}, title="demo/train")
+    with reports.reported(stage, tmp_path / "log") as start:
+        start()
+    said = capfd.readouterr().err
+    assert "127.0.0.1:1, which is told how this goes, cannot be told: " in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "training.example.com",
+        "https://me:secret@example.com",
+        "https://example.com/?a=b",
+        "http://example.com:80a/tasks",
+        "http://example.com:654321",
+        "http://[::1/tasks",
+    ],
+)
 def test_what_is_no_address_of_a_service(url):
     with pytest.raises(RecipeError) as error:
         keys(quoted(tracked(url=url)))
     assert error.value.diagnostics[0].code == "R0110"
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8000/tasks", "http://10.0.0.7:8000", "https://a-b.example.com/x/"])
+def test_what_is_an_address_of_a_service(url):
+    assert keys(quoted(tracked(url=url)))
 
 
 def test_a_task_is_outside_of_every_hash():

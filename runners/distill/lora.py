@@ -14,12 +14,15 @@ def inject(student: Student, lora: Mapping[str, Any]) -> Any:
         return None
     from peft import LoraConfig
     from peft.tuners.lora import LoraModel
+    from torch.nn import Conv2d
 
     config = LoraConfig(
         r=lora["rank"],
         lora_alpha=lora["alpha"],
         lora_dropout=lora["dropout"],
         target_modules=list(lora["target_modules"]),
+        # `proj` is also what a ViT calls the convolution that cuts a picture into patches.
+        exclude_modules=[name for name, module in student.network.named_modules() if isinstance(module, Conv2d)],
         bias=lora["bias"],
     )
     adapted = LoraModel(student.network, config, "default")

@@ -22,6 +22,7 @@ from runners.distill import asking, cache
 from runners.distill.asking import Names
 from runners.distill.cache import Cache
 from runners.distill.config import Config, read
+from schema.diagnostics import Diagnostic, RecipeError
 
 if TYPE_CHECKING:  # both load torch
     from runners.distill.tasks.base import Row
@@ -46,7 +47,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0663, R0665, R0666."""
+    """The command line. Errors: RecipeError R0663, R0665, R0666, R0686."""
     options = parser((__doc__ or "").partition("\n")[0]).parse_args(argv)
     config = read(options.config, options.classes)
     root = Path.cwd()
@@ -90,7 +91,7 @@ def loader(config: Config, folder: Path, adapter: Path | None) -> Callable[[], T
 def remember(
     config: Config, root: Path, how: Mapping[str, Any], names: Names, rows: Sequence[Row], load: Callable[[], Teacher]
 ) -> int:
-    """Fill the cache; how many pictures the teacher was shown. Errors: RecipeError R0666."""
+    """Fill the cache; how many pictures the teacher was shown. Errors: RecipeError R0666, R0686."""
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     with cache.held(root, how) as kept:
         # A share is one of all pictures: what is missing changes while the other processes are at work.
@@ -121,9 +122,25 @@ def _keep(kept: Cache, config: Config, names: Names, teacher: Teacher, part: Seq
         for kind, found in _say(config, names, teacher, shown).items():
             said.setdefault(kind, []).extend(found)
     arrays = {kind: numpy.stack([tensor.numpy() for tensor in found]) for kind, found in said.items()}
+    _check(arrays, names, part)
     if "features" in arrays and numpy.abs(arrays["features"]).max() <= numpy.finfo(numpy.float16).max:
         arrays["features"] = arrays["features"].astype(numpy.float16)
     kept.add([name for name, _ in part], arrays)
+
+
+def _check(arrays: Mapping[str, Any], names: Names, part: Sequence[tuple[str, Any]]) -> None:
+    """Errors: RecipeError R0686 for what is no number: it would be kept, and spoil every training that reads it."""
+    import numpy
+
+    for kind, found in arrays.items():
+        broken = ~numpy.isfinite(found.reshape(len(found), -1)).all(1)
+        if not broken.any():
+            continue
+        row, _, number = part[int(broken.argmax())][1]
+        file = names.task.files(row)[number]
+        message = f"the teacher's {kind} of {int(broken.sum())} pictures are no numbers, such as those of {file}"
+        help = "write `dtype: bfloat16` or `dtype: float32` for the teacher: float16 overflows; or look at its weights"
+        raise RecipeError([Diagnostic("R0686", message, help)])
 
 
 def _say(config: Config, names: Names, teacher: Teacher, shown: Sequence[tuple[Any, int, int]]) -> dict[str, list[Any]]:

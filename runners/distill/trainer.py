@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import TensorBoardCallback
 
 from runners.distill import asking, losses, students
 from runners.distill.asking import Names
@@ -26,6 +27,8 @@ from schema.files import write_json
 
 SHOWN = 8
 """Pictures that are named where a batch went wrong."""
+ONCE = ("before_", "teacher_")
+"""How names begin of what is measured once, before the first step."""
 
 
 class Taught:
@@ -149,6 +152,20 @@ class Cadence(TrainerCallback):  # type: ignore[misc]
             control.should_log = control.should_evaluate = False  # that has been done
 
 
+class TensorBoard(TensorBoardCallback):  # type: ignore[misc]
+    """Transformers' own, which puts everything but evaluations under `train/`: what is measured once is no training's, and
+    stands in groups of its own, such as `teacher/accuracy` beside `eval/accuracy`."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
+        super().on_log(args, state, control, {n: v for n, v in logs.items() if not n.startswith(ONCE)}, **others)
+        if self.tb_writer is None:  # of another process
+            return
+        for name, value in logs.items():
+            if name.startswith(ONCE):
+                self.tb_writer.add_scalar(name.replace("_", "/", 1), value, state.global_step)
+        self.tb_writer.flush()
+
+
 class DistillTrainer(Trainer):  # type: ignore[misc]
     """Transformers' trainer, told what a student's loss and scores are."""
 
@@ -177,6 +194,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.student = model.student
         self.parts: dict[str, list[Tensor]] = {}
         self.add_callback(Cadence(train, bool(held_out)))
+        if self.pop_callback(TensorBoardCallback) is not None:
+            self.add_callback(TensorBoard)
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

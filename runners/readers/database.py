@@ -67,6 +67,10 @@ def _read(source: Source, url: Any, shown: str, beside: Path) -> Read:
     if absent := [name for name in key if name not in names]:
         help = f"the query gives: {', '.join(names)}"
         raise RecipeError([Place(shown).refuse("R0607", f"there is no column `{absent[0]}`, which `key` names", help)])
+    if double := [name for name in (*key, *table.columns.values()) if names.count(name) > 1]:
+        message = f"the query gives {names.count(double[0])} columns `{double[0]}`, and one of them is read"
+        help = f"name the columns in `query`, as in `SELECT t.{double[0]} AS {double[0]}`"
+        raise RecipeError([Place(shown).refuse("R0685", message, help)])
     ordered = sorted(fetched, key=lambda values: [_comparable(values[name]) for name in key])
     if problems := list(_same(ordered, key, shown)):
         raise RecipeError(problems)
@@ -87,7 +91,9 @@ def _fetch(source: Source, url: Any, shown: str) -> tuple[list[str], list[Values
         with engine.connect() as connection:
             if engine.dialect.name in READ_ONLY:
                 connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
-            result = connection.exec_driver_sql(source.dataset["query"])
+            # Told of parameters, of which there are none, drivers would take a `%` for the place of one.
+            asked = connection.execution_options(no_parameters=True)
+            result = asked.exec_driver_sql(source.dataset["query"])
             return list(result.keys()), [dict(row) for row in result.mappings()]
     except ModuleNotFoundError as error:
         help = f"install the driver `{error.name}` into the environment that runs this recipe"

@@ -33,11 +33,33 @@ def _problem_of_runs(runs: dict[str, Any], size: tuple[int, int]) -> tuple[str, 
         return "R0674", f"its mask has the size {runs.get('size')}, and the picture [{size[1]}, {size[0]}]"
     counts = runs.get("counts")
     if isinstance(counts, str):
-        return None
+        counts = _unpacked(counts)  # what does not cover the picture would be drawn from memory that nobody has filled
     whole = isinstance(counts, list) and all(isinstance(count, int) and count >= 0 for count in counts)
     if not whole or sum(counts or ()) != size[0] * size[1]:
         return "R0671", "the run lengths of its mask do not cover the picture"
     return None
+
+
+def _unpacked(text: str) -> list[int] | None:
+    """The run lengths that COCO packs into text; None where it is no such text.
+
+    A number is written in digits of five bits, the lowest first, as characters from `0` on: 32 says that another one
+    follows, 16 in the last one that the number is negative. From the fourth on, it is what is to be added to the one two before.
+    """
+    counts: list[int] = []
+    value, digits = 0, 0
+    for character in text:
+        digit = ord(character) - ord("0")
+        if not 0 <= digit < 64:
+            return None
+        value |= (digit & 31) << 5 * digits
+        digits += 1
+        if digit & 32:
+            continue
+        value -= (1 << 5 * digits) if digit & 16 else 0
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value, digits = 0, 0
+    return None if digits else counts
 
 
 def drawn(things: Iterable[tuple[int, Any]], size: tuple[int, int]) -> Pixels:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, time
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from runners.data import pairs, preferences, tags
 from runners.data.rows import Message, Picture, Place, Row, Source
@@ -193,6 +196,8 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, Decimal | date | time | UUID):  # of databases and parquet; JSON would put them in quotes
+        value = str(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return text if text.strip() else None
 

@@ -130,6 +130,9 @@ def test_adapters_are_folded_in_without_a_change(bias, biases):
     trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     assert all("lora_" in name or ".head." in name or name.endswith("bias") for name in trained)
     assert any(name.endswith("qkv.base_layer.bias") for name in trained) == bool(biases)
+    assert {name.split(".lora_")[0].rpartition(".")[0] for name in trained if "lora_" in name} == {
+        f"network.blocks.{block}.attn" for block in range(12)
+    }
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "lora_B" in name:

@@ -66,7 +66,7 @@ def runs(folder, remembered):
     nan = told(folder, "nan", optimizer__learning_rate=1e30, optimizer__warmup_ratio=0.0, **wild)
     cut = folder / "cut"
     listed = {
-        "whole": {"argv": argv(folder, config, folder / "whole")},
+        "whole": {"argv": argv(folder, config, folder / "whole", report_to="tensorboard")},
         "cut": {"argv": argv(folder, config, cut), "kill_at": str(cut / "checkpoint-3" / "trainer_state.json")},
         "resumed": {"argv": argv(folder, config, cut, resume_from_checkpoint=cut / "checkpoint-3")},
         "two": {"argv": argv(folder, two, folder / "two"), "ranks": 2, "port": port},
@@ -166,6 +166,19 @@ def test_it_writes_the_log_that_progress_is_read_from(folder, runs):
     lines = (folder / "whole" / "logging.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["global_step/max_steps"] == "8/8"
     assert any("loss" in json.loads(line) for line in lines)
+
+
+def test_tensorboard_shows_what_is_measured_once_in_groups_of_its_own(folder, runs):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    seen = EventAccumulator(str(next((folder / "whole" / "runs").iterdir())))
+    seen.Reload()
+    names = set(seen.Tags()["scalars"])
+    assert {"before/accuracy", "before/loss", "teacher/accuracy", "eval/accuracy", "train/task_loss"} <= names
+    assert not {name for name in names if name.startswith(("train/before", "train/teacher", "train/eval"))}
+    (score,) = seen.Scalars("teacher/accuracy")
+    assert score.step == 0
+    assert score.value == pytest.approx(losses(folder, "whole")[0]["teacher_accuracy"])
 
 
 def test_the_teachers_own_score_is_told(folder, runs):
@@ -312,6 +325,38 @@ def test_two_processes_ask_about_a_share_each_and_every_view_once(folder, rememb
     held = cache.read(folder, how)
     assert held.places.keys() == asking.shown(asking.Names(config, task), rows, 2).keys()
     assert len(held.places) == 2 * len(rows)
+
+
+@pytest.mark.parametrize("kind", ["features", "scores"])
+def test_a_teacher_that_says_no_numbers_ends_the_stage_and_nothing_is_kept(folder, remembered, monkeypatch, kind):
+    """As one in float16 does whose sums overflow; kept, it would spoil every training to come."""
+    import torch
+
+    from runners.distill import asking, cache, remember
+    from runners.distill.config import read
+    from schema.diagnostics import RecipeError
+
+    class Overflowing:
+        def features(self, images, *_):
+            return [self.told("features", 32)] * len(images)
+
+        def scores(self, images, *_):
+            return torch.stack([self.told("scores", 10)] * len(images))
+
+        def told(self, asked, width):
+            return torch.full((width,), float("inf") if asked == kind else 1.0)
+
+    monkeypatch.chdir(folder)
+    config = read(told(folder, "overflow", temperature=3.0), folder / "classes.json")
+    task = config.task(folder)
+    how = asking.asked(config, folder, folder / "teacher", None) | {"adapter": f"another, for {kind}"}
+    rows = task.read(folder / "train.jsonl")
+    with pytest.raises(RecipeError) as error:
+        remember.remember(config, folder, how, asking.Names(config, task), rows, Overflowing)
+    (diagnostic,) = error.value.diagnostics
+    assert diagnostic.code == "R0686"
+    assert kind in diagnostic.message and rows[0]["images"][0] in diagnostic.message
+    assert not cache.read(folder, how).places
 
 
 def test_a_training_whose_teacher_was_not_asked_is_refused_before_its_first_step(folder, remembered, monkeypatch):
