@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from compiler import own_rewards
 from compiler.passes import build
 from compiler.plan import Plan
 from compiler.render import render
@@ -46,11 +47,15 @@ def run(
     for file in chosen(files):
         try:
             loaded = load(file, sources, sets)
+            rewards = own_rewards.findings(loaded, sources)
+            found += rewards
             plans = compiled(loaded)
             found += [warning for plan in plans for warning in plan.diagnostics]
             pinned = pinned and all(plan.pinned for plan in plans)
             if locked:
                 refuse_unpinned(loaded)
+            if any(diagnostic.severity == "error" for diagnostic in rewards):
+                continue
             place = out or loaded.root
             found += find_stale(place, loaded, plans) if check else _write(place, loaded, plans)
         except RecipeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from compiler import own_rewards
 from compiler.passes import CHECKING, build
 from schema.console import FINDINGS, FindingFormat, chosen, report
 from schema.diagnostics import Diagnostic, RecipeError
@@ -36,4 +37,4 @@ def findings(file: Path, sources: dict[str, str]) -> list[Diagnostic]:
             found |= dict.fromkeys(build(loaded, instance.variant, CHECKING).diagnostics)
         except RecipeError as error:
             found |= dict.fromkeys(error.diagnostics)
-    return list(found)
+    return list(found | own_rewards.findings(loaded, sources))

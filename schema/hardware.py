@@ -10,18 +10,22 @@ from pydantic import Field
 from schema.base import Model, Positive, Size
 
 OLDER = {
+    "Kepler": r"K20|K40|K80",
+    "Maxwell": r"M40|M60",
     "Pascal": r"P100|P40|P4|GTX ?10\d0",
     "Volta": r"V100S?|TITAN V",
-    "Turing": r"T4|TITAN RTX|(RTX ?)?20[678]0|GTX ?16\d0",
+    "Turing": r"T4|TITAN RTX|(RTX ?)?20[678]0|GTX ?16\d0|QUADRO RTX ?\d000",
 }
-"""Generation → names of its GPUs; flash-attn 2 has no kernels for these (its README)."""
+"""Generation → names of its GPUs; flash-attn 2 has no kernels for these (its README), and none of them computes in bfloat16."""
 NEWER = {
-    "Ampere": r"A100|A800|A10G?|A16|A2|A30|A40|(RTX ?)?A[2456]000|(RTX ?)?30[5-9]0",
-    "Ada": r"L4|L20|L40S?|(RTX ?)?40[6-9]0D?|RTX ?\d000 ADA",
+    "Ampere": r"A100X?|A800|A10G?|A16|A2|A30|A40|(RTX ?)?A([12456]000|4500|5500)|(RTX ?)?30[5-9]0",
+    "Ada": r"L4|L20|L40[GS]?|(RTX ?)?40[6-9]0D?|RTX ?\d000 ADA",
     "Hopper": r"H20|H100|H200|H800|GH200",
     "Blackwell": r"G?B[123]00|(RTX ?)?50[6-9]0D?|RTX PRO \d000",
 }
 """The same of those that it runs on."""
+USUAL = "P100 V100 2080 A100 A800 A10 A10G A30 A40 A6000 3090 L20 L40 L40S 4090 H20 H100 H200 H800 B200 5090"
+"""Names that a name which is not known may be a slip of."""
 
 
 class Hardware(Model):
@@ -55,5 +59,23 @@ def generation(hardware: Hardware) -> str | None:
     >>> generation(Hardware(gpu="NVIDIA A100-SXM4-80GB")), generation(Hardware(gpu="V100")), generation(Hardware(gpu="X"))
     ('Ampere', 'Volta', None)
     """
-    name = (hardware.gpu or "").upper()
-    return next((gen for gen, names in {**OLDER, **NEWER}.items() if re.search(rf"\b({names})\b", name)), None)
+    name = (hardware.gpu or "").upper().replace("_", " ")
+    known = {**OLDER, **NEWER}.items()
+    return next((gen for gen, names in known if re.search(rf"\b({names})( ?TI| ?SUPER)?\b", name)), None)
+
+
+def misspelt(gpu: str) -> str | None:
+    """The usual GPU whose name differs in one character from a name that is not known; None for any other free name.
+
+    >>> misspelt("A-100"), misspelt("H10O"), misspelt("NVIDIA V10"), misspelt("MI300X"), misspelt("TPU v5e")
+    ('A100', 'H100', 'V100', None, None)
+    """
+    from rapidfuzz.distance import OSA  # only here: most recipes name a GPU that is known, or none
+
+    if generation(Hardware.model_construct(gpu=gpu)) is not None:
+        return None
+    plain = re.sub(r"[^A-Z0-9 ]|RTX|GTX", "", gpu.upper().replace("_", " "))
+    words = [word for word in (*plain.split(), plain.replace(" ", "")) if any(map(str.isdigit, word))]
+    close = [(OSA.distance(word, name), name) for word in words for name in USUAL.split()]
+    distance, name = min(close, default=(2, ""))
+    return name if distance < 2 else None

@@ -7,7 +7,7 @@ import pytest
 from compiling import files, plans, project, recipe
 
 from compiler.attention import attention
-from schema.hardware import Hardware
+from schema.hardware import Hardware, generation, misspelt
 from schema.models import ModelSpec
 from schema.signature import recorded
 
@@ -64,3 +64,39 @@ def test_the_toolchain_of_the_stage_decides_and_its_flash_attn_counts(tmp_path):
     document = json.loads(files(file)["pipelines/two/train.json"])
     assert document["launch"][0]["options"]["attn_implementation"] == "sdpa"
     assert "flash-attn" not in document["toolchain"]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "found"),
+    [
+        ("RTX2080Ti", "Turing"),
+        ("GeForce GTX 1080 Ti", "Pascal"),
+        ("RTX 3080 Ti", "Ampere"),
+        ("RTX 4070 SUPER", "Ada"),
+        ("nvidia_a100_80gb_pcie", "Ampere"),
+        ("Quadro RTX 6000", "Turing"),
+        ("RTX 6000 Ada Generation", "Ada"),
+        ("Tesla K80", "Kepler"),
+        ("MI300X", None),
+        ("", None),
+    ],
+)
+def test_generations_by_the_names_that_people_and_drivers_write(gpu, found):
+    assert generation(Hardware.model_construct(gpu=gpu)) == found
+
+
+@pytest.mark.parametrize(
+    ("gpu", "meant"),
+    [
+        ("A-100", "A100"),
+        ("A 100", "A100"),
+        ("H10O", "H100"),
+        ("RTX 4900", "4090"),
+        *(
+            (free, None)
+            for free in ("A100", "MI100", "MI300X", "W7900", "Ascend 910B", "TPU v5e", "Gaudi2", "GPU", "M2")
+        ),
+    ],
+)
+def test_a_slip_is_told_and_a_free_name_is_not(gpu, meant):
+    assert misspelt(gpu) == meant

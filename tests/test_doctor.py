@@ -156,7 +156,7 @@ def test_data_and_files_that_are_not_here(examined, tmp_path):
         "about": "data", "what": "OmniData/OK-VQA", "status": "note", "found": "is not fetched yet", "help": "",
     }  # fmt: skip
     (tmp_path / "rewards").mkdir()
-    (tmp_path / "rewards/own.py").touch()
+    (tmp_path / "rewards/own.py").write_text("def reward(answer, solution):\n    return 0.0\n")
     (tmp_path / "machine.yaml").write_text("data: {data: elsewhere}\n")
     _, findings = examined(OWN)
     assert lacking(findings) == mine - {("file", "rewards/own.py")}

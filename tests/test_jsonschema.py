@@ -119,6 +119,9 @@ UNSAID_RULES = {
     "vllm_is_told_known_options": "R0388",
     "sizes_are_apart": "R0389",
     "choices_have_their_gpu": "R0399",
+    "formats_have_their_gpu": "R0376",
+    "gpus_are_known": "R0377",
+    "scaled_losses_have_whole_weights": "R0378",
 }
 """Rules across fields, with their codes: the JSON Schema says none of them."""
 UNSAID_OF_FILES = ("R0206", "R0207", "R0209", "R0213")

@@ -224,7 +224,7 @@ OTHER = {
     "models.base.template": "qwen2_5_vl",
     "models.base.dtype": "float16",
     "models.base.attention": "flash_attention_3",
-    "models.local.dtype": "float32",
+    "models.local.dtype": "bfloat16",
     "datasets.animals.external": None,
     "datasets.animals.on_bad": "error",
     "models.local.id": "Qwen/Qwen2-7B-Instruct",

@@ -55,6 +55,13 @@ def test_a_function_of_all_answers_gets_columns_and_parameters(project):
     assert judge(["a", "b"], {"solution": ["a", "a"], "images": [[], []]}) == [3.0, 0.0]
 
 
+def test_a_function_of_all_answers_without_more_columns_gets_those_that_it_names(project):
+    text = "def f(completions, solution, word='a'):\n    return [float(s == word) for s in solution]\n"
+    judge = scores(own("f", word="b"), [write(project, text)])
+    columns = {"solution": ["a", "b"], "images": [[], []], "word": ["a", "a"], "trainer_state": None}
+    assert judge(["x", "y"], columns) == [0.0, 1.0]
+
+
 def test_answers_may_be_messages(project):
     judge = scores(own("polite"), [write(project, EACH)])
     assert judge([[{"role": "assistant", "content": "please"}]], {"solution": [""]}) == [1.0]

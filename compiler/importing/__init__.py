@@ -1,7 +1,7 @@
 """From what people run today to a recipe: shell scripts, launchers' configurations, TRL's YAML. Nothing is executed.
 
 words     characters → words, with places and quotes; `grammar` says where a command or a loop ends
-script    words → commands, with the values of variables
+script    words → commands, with the values of variables; `pieces` are what those leave of a word
 calls     commands → what becomes a stage, options by the engine's names
 trainers  the same of trainers on transformers and of TRL; `launchers` are what starts them, `trl` what TRL's options mean
 stages    calls → a draft of the recipe; `fields` says which option is which field

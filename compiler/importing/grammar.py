@@ -67,6 +67,27 @@ def opens_compound(tokens: Sequence[Token], place: int) -> str:
     return "a function" if isinstance(following, Operator) and following.text == "(" else ""
 
 
+def for_loop(tokens: Sequence[Token]) -> tuple[str, Sequence[Word], Sequence[Token]] | None:
+    """Variable, words and body of `for NAME in WORDS; do BODY; done`; None of any other loop, or one that may be left early."""
+    place = next((n for n, token in enumerate(tokens) if isinstance(token, Operator)), 0)
+    head = [token for token in tokens[:place] if isinstance(token, Word)]
+    while place < len(tokens) and isinstance(tokens[place], Operator) and tokens[place].text in ("\n", ";"):  # type: ignore[union-attr]
+        place += 1
+    if len(head) < 4 or head[0].bare != "for" or not re.fullmatch(r"[A-Za-z_]\w*", head[1].raw) or head[2].bare != "in":
+        return None
+    body, last = tokens[place + 1 : -1], tokens[-1]
+    bare = [token.bare if isinstance(token, Word) else None for token in (tokens[place], last, *body)]
+    whole = bare[:2] == ["do", "done"] and not {"break", "continue", "exit", "return"} & set(bare)
+    return (head[1].raw, head[3:], body) if whole else None
+
+
+def varies_seed(name: str, body: Sequence[Token]) -> bool:
+    """Whether the variable of a loop is the seed of its launches, of which a recipe has one."""
+    seeds = re.compile(rf"--(data[_-])?seed[ =]\"?\$\{{?{name}\b")
+    raws = [token.raw if isinstance(token, Word) else token.text for token in body]
+    return any(seeds.match(f"{raw} {after}") for raw, after in zip(raws, [*raws[1:], ""], strict=True))
+
+
 def end_of_compound(tokens: Sequence[Token], place: int) -> int:
     """The place behind a compound, or the end of the script where it is never closed."""
     waiting: list[str] = []

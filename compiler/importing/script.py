@@ -1,6 +1,7 @@
 """A shell script as a list of commands, with the values of its variables; what cannot be known without running it is told.
 
-Commands that run one after another are read. What runs by a condition, again and again, or behind a pipe is left out.
+Commands that run one after another are read. A `for` over words that are known is read once for each of them.
+What runs by a condition, again and again in another way, or behind a pipe is left out.
 """
 
 from __future__ import annotations
@@ -20,21 +21,27 @@ from compiler.importing.grammar import (
     end_of_command,
     end_of_compound,
     ends_command,
+    for_loop,
     only_assignments,
     opens_compound,
+    varies_seed,
     whole_commands,
 )
+from compiler.importing.pieces import Piece, joined, split
 from compiler.importing.words import Operator, Part, Reader, Token, Word
 from schema.diagnostics import Span
 
 LONGEST = 1 << 16
 """Characters of a value; variables that double each other would grow without bound."""
+TURNS = 64
+"""Turns of loops in a script; a recipe with more stages than that is for nobody to read."""
+
+LEFT = {
+    "`for`": "it is read over words that stand in the script only, and not over seeds: a recipe has one, a variant another"
+}
 
 _CONDITIONS = frozenset({"[", "[[", "test", "!"})
 _WRAPPERS = frozenset({"nohup", "time", "exec", "command", "env", "sudo"})
-
-Piece = tuple[str, bool]
-"""A text, and whether blanks in it separate words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class _Interpreter:
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
         self.variables: dict[str, _Variable] = {}
         self.script = Script()
+        self.turns = 0
         self.holds: bool | None = None
         """Whether the condition that was read last holds, where that is known."""
 
@@ -106,6 +114,7 @@ class _Interpreter:
             message = f"{unclosed.what} of line {line}, column {column} is never closed; all from here on is left out"
             self._report(start, len(self.text), message)
         self._unused()
+        self.script.reports = list(dict.fromkeys(self.script.reports))  # a loop says the same in each turn
         self.script.reports.sort(key=lambda report: report.place)
         return self.script
 
@@ -139,7 +148,12 @@ class _Interpreter:
             compound = opens_compound(tokens, place)
             if compound:
                 end = end_of_compound(tokens, place)
-                self._skip(tokens[place:end], f"what {compound} holds is decided when the script runs")
+                if joint in ("\n", ";", "&") and self._loop(tokens[place:end]):
+                    place = end
+                    continue
+                self._skip(
+                    tokens[place:end], LEFT.get(compound, f"what {compound} holds is decided when the script runs")
+                )
                 conditional = conditional or compound == "`[[`"
             elif joint in ("|", "|&"):
                 self._skip(tokens[place:end], "what is behind a pipe takes no part in a launch")
@@ -153,6 +167,22 @@ class _Interpreter:
             else:
                 conditional = self._simple(tokens[place:end])
             place = end
+
+    def _loop(self, tokens: Sequence[Token]) -> bool:
+        """Read the body of a `for` once for each of its words, as the shell would; False where they cannot be known."""
+        if (loop := for_loop(tokens)) is None:
+            return False
+        name, words, body = loop
+        if varies_seed(name, body):  # stages of one recipe, all with its one seed, would be the same training again
+            return False
+        values = [text for word in words for text in self._fields(word)]
+        self.turns += len(values)
+        if not values or self.turns > TURNS or any(value.odd for value in values):
+            return False
+        for value in values:
+            self.variables[name] = _Variable((value,), used=True)
+            self._list(body)
+        return True
 
     def _skip(self, tokens: Sequence[Token], message: str) -> None:
         """Leave tokens out. What they may assign is unknown from there on."""
@@ -246,7 +276,7 @@ class _Interpreter:
         pieces, odd = self._pieces(parts)
         if not odd and parts[0].text.startswith("~") and not parts[0].quoted:
             odd = "a home folder, which differs from machine to machine"
-        return Text(_joined(pieces)[:LONGEST], self._span(word.start, word.end), word.raw, odd)
+        return Text(joined(pieces)[:LONGEST], self._span(word.start, word.end), word.raw, odd)
 
     def _export(self, words: Sequence[Word]) -> None:
         exports = words[0].bare == "export" or any(word.raw.startswith("-") and "x" in word.raw for word in words[1:])
@@ -284,7 +314,7 @@ class _Interpreter:
         if odd:
             yield Text(word.raw, span, word.raw, odd)
             return
-        for text in _split(pieces):
+        for text in split(pieces):
             yield Text(text, span, word.raw)
 
     def _array(self, name: str, word: Word, span: Span) -> Iterator[Text]:
@@ -332,7 +362,7 @@ class _Interpreter:
             case "-" | "=" if not given:
                 pieces, odd = self._pieces(part.otherwise, inner=not part.quoted)
                 if part.how.endswith("=") and not odd:
-                    text = Text(_joined(pieces), self._span(0, 0), "")
+                    text = Text(joined(pieces), self._span(0, 0), "")
                     self.variables[part.text] = _Variable((text,), used=True)
                 return pieces, odd
             case "+":
@@ -365,25 +395,3 @@ def _single(variable: _Variable | None) -> tuple[str, str]:
     if variable is None or not variable.value:
         return "", ""
     return variable.value[0].text, variable.value[0].odd
-
-
-def _joined(pieces: Sequence[Piece]) -> str:
-    return "".join(text for text, _ in pieces)
-
-
-def _split(pieces: Sequence[Piece]) -> Iterator[str]:
-    """Join pieces to fields; blanks separate in those that came from a variable without quotes."""
-    current: str | None = None
-    for text, splits in pieces:
-        if not splits:
-            current = (current or "") + text
-            continue
-        first, *others = re.split(r"[ \t\n]+", text)
-        if first:
-            current = (current or "") + first
-        for other in others:
-            if current is not None:
-                yield current
-            current = other or None
-    if current is not None:
-        yield current

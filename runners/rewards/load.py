@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from schema import own_code
 from schema.diagnostics import Diagnostic, RecipeError, Span
 
 Function = Callable[..., Any]
-BATCH = "completions"
-"""The first parameter of a function that judges all answers at once, as engines call theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,8 @@ class Scores:
     parameters: Mapping[str, Any]
     at_once: bool = False
     """Whether the function takes all answers at once."""
+    reads: frozenset[str] | None = None
+    """The columns that such a function names; all of them where it takes any (`**columns`)."""
     find_problem: Callable[[str], str | None] | None = None
 
     def problem(self, solution: str) -> str | None:
@@ -39,8 +39,8 @@ class Scores:
         """What each answer is worth. Errors: ValueError when that is no number, and what the function raises."""
         answers = [_text(completion) for completion in completions]
         if self.at_once:
-            given = {name: values for name, values in columns.items() if name not in self.parameters}
-            worth = list(self.function(answers, **given, **self.parameters))
+            read = columns if self.reads is None else {n: columns[n] for n in self.reads if n in columns}
+            worth = list(self.function(answers, **{**read, **self.parameters}))
         else:
             pairs = zip(answers, columns["solution"], strict=True)
             worth = [self.function(answer, solution, **self.parameters) for answer, solution in pairs]
@@ -67,19 +67,19 @@ def scores(described: Mapping[str, Any], files: Sequence[str]) -> Scores:
         return Scores(name, module.reward, parameters, find_problem=getattr(module, "problem", None))
     file = Path(files[described["file"]])
     function = _function(_module(file), file, described["function"])
-    first = next(iter(inspect.signature(function).parameters), "")
-    found = Scores(name, function, parameters, at_once=first == BATCH)
-    _fits(found, file)
-    return found
+    signature = inspect.signature(function)
+    if said := own_code.misfit(signature, name, parameters):
+        place = Span(str(file), 1, 1, 1, 2)
+        raise RecipeError([Diagnostic("R0551", f"{file}: {said}", "change the function or its `parameters`", (place,))])
+    return Scores(name, function, parameters, own_code.at_once(signature), own_code.columns(signature))
 
 
 def _module(file: Path) -> ModuleType:
     """A Python file as a module. Errors: RecipeError R0550 it cannot be loaded, R0554 it does not stand alone."""
     place = Span(str(file), 1, 1, 1, 2)
     try:
-        source = file.read_text("utf-8")
-        beside = list(_neighbours(ast.parse(source), file))
-        if beside:
+        tree = own_code.parse(file.read_bytes(), str(file))
+        if beside := list(own_code.neighbours(tree, str(file), (Path(), file.parent))):
             raise RecipeError(beside)
         spec = importlib.util.spec_from_file_location(f"_reward_{file.stem}", file)
         assert spec is not None and spec.loader is not None  # of a file that ends in .py
@@ -87,68 +87,17 @@ def _module(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except RecipeError:
         raise
-    except SyntaxError as error:
-        line, column = error.lineno or 1, error.offset or 1
-        place = Span(str(file), line, column, line, column + 1)
-        raise RecipeError(
-            [Diagnostic("R0550", f"line {line} of {file} is no Python: {error.msg}", "mend it", (place,))]
-        ) from error
     except Exception as error:  # whatever the project's own code raises
         message = f"{file} cannot be loaded: {type(error).__name__}: {error}"
         raise RecipeError([Diagnostic("R0550", message, "mend it", (place,))]) from error
     return module
 
 
-def _neighbours(tree: ast.Module, file: Path) -> Iterator[Diagnostic]:
-    """R0554: imports of other files of the project, whose bytes nothing counts; all relative ones are."""
-    for node in ast.walk(tree):
-        for name in _imported(node):
-            head = name.partition(".")[0]
-            if not head or any(_is_module(folder / head) for folder in (Path(), file.parent)):
-                line = getattr(node, "lineno", 1)
-                message = (
-                    f"line {line} of {file} imports `{name}`, a file of the project whose bytes no stage key counts"
-                )
-                help = "copy what it needs into the file"
-                yield Diagnostic("R0554", message, help, (Span(str(file), line, 1, line, 2),))
-
-
-def _imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        yield "." * node.level + (node.module or "")
-
-
-def _is_module(place: Path) -> bool:
-    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
-
-
 def _function(module: ModuleType, file: Path, name: str) -> Function:
     function = getattr(module, name, None)
     if not callable(function):
-        written = [
-            n for n, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__
+        own = [
+            n for n, given in vars(module).items() if inspect.isfunction(given) and given.__module__ == module.__name__
         ]
-        listed = ", ".join(f"`{n}`" for n in written) or "none"
-        message = f"{file} has no function `{name}`"
-        raise RecipeError([Diagnostic("R0551", message, f"its functions: {listed}", (Span(str(file), 1, 1, 1, 2),))])
+        raise RecipeError([own_code.no_function(str(file), name, own)])
     return function  # type: ignore[no-any-return]
-
-
-def _fits(found: Scores, file: Path) -> None:
-    """The function takes what it will be called with. Errors: RecipeError R0551."""
-    signature = inspect.signature(found.function)
-    arguments = ([],) if found.at_once else ("", "")
-    try:
-        if found.at_once:
-            signature.bind_partial(*arguments, **found.parameters)
-        else:
-            signature.bind(*arguments, **found.parameters)
-    except TypeError as error:
-        form = f"{found.function.__name__}(answer, solution, {', '.join(found.parameters)})".replace(", )", ")")
-        message = f"`{found.name}` of {file} cannot be called as `{form}`: {error}"
-        place = Span(str(file), 1, 1, 1, 2)
-        raise RecipeError(
-            [Diagnostic("R0551", message, "change the function or its `parameters`", (place,))]
-        ) from error

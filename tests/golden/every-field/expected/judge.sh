@@ -23,9 +23,9 @@ export RECIPE_PLAN=pipelines/every-field/judge.json
   --task_type seq_cls \
   --num_labels 5 \
   --problem_type single_label_classification \
-  --torch_dtype float16 \
+  --torch_dtype float32 \
   --bf16 false \
-  --fp16 true \
+  --fp16 false \
   --attn_impl sdpa \
   --tuner_type full \
   --dataset outputs/every-field/marked/train.jsonl \
