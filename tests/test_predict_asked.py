@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runners import answers
 from runners.predict import __main__ as shell
 from runners.predict import ask, chats, media
 from runners.predict.conversations import of_rows
@@ -180,6 +181,13 @@ def test_a_line_that_is_no_row_is_named(tmp_path, line):
         read(file)
     (problem,) = error.value.diagnostics
     assert (problem.code, problem.spans[0].line) == ("R0630", 2)
+
+
+def test_a_row_whose_content_is_parts_becomes_a_prediction():
+    """It did not, after all rows had been answered."""
+    row = {"messages": user({"type": "image", "path": "a.png"}, TEXT)}
+    (line,) = answers.predictions([row], [row | {"response": "a dog"}], [], "none")
+    assert (line["input"]["prompt"], line["answer"]) == ("What is it?", "a dog")
 
 
 def test_a_file_without_rows_is_named(tmp_path):
