@@ -92,7 +92,7 @@ def _prediction(
 ) -> dict[str, Any]:
     response = answered["response"]
     users = [message["content"] for message in row["messages"] if message["role"] == "user"]
-    shown = {"prompt": users[-1].replace(IMAGE_TAG, ""), "images": list(_images(row))}
+    shown = {"prompt": _said(users[-1]).replace(IMAGE_TAG, ""), "images": list(_images(row))}
     if isinstance(response, list):
         return {"input": shown, **_tags(row["label"], answered, classes)}
     if isinstance(response, int):
@@ -102,6 +102,11 @@ def _prediction(
     last = row["messages"][-1]
     label = last["content"] if last["role"] == "assistant" else None
     return {"input": shown, "label": label, "answer": response, "parsed": parse(str(response)), **_kept(row)}
+
+
+def _said(content: str | Sequence[Mapping[str, Any]]) -> str:
+    """The text of a message, whose content may be parts."""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
 def _kept(row: Mapping[str, Any]) -> dict[str, Any]:

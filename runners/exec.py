@@ -129,12 +129,18 @@ def _fetch_missing(stage: Stage, control: Control) -> None:
 
 
 def inputs(stage: Stage, control: Control) -> dict[str, Digest]:
-    """The digest of each input, by role. Errors: RecipeError that names those that are missing."""
+    """The digest of each input, by role. Errors: RecipeError that names those that are missing or empty."""
     missing = [path for path in stage.inputs.values() if not (stage.root / path).exists()]
     if missing:
         raise RecipeError([failures.missing_input(stage.title, path, stage.recipe_file) for path in missing])
+    if empty := [path for path in stage.inputs.values() if _has_no_rows(stage.root / path)]:
+        raise RecipeError([failures.no_rows(stage.title, path) for path in empty])
     cache = stage.root / ".recipe" / "cache"
     return {role: Remembered(cache, stage.root / path, control.check).digest() for role, path in stage.inputs.items()}
+
+
+def _has_no_rows(path: Path) -> bool:
+    return path.suffix == ".jsonl" and path.is_file() and not path.stat().st_size
 
 
 def _check_pins(stage: Stage, read: Mapping[str, Digest]) -> None:

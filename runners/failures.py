@@ -133,3 +133,9 @@ def missing_input(stage: str, path: str, recipe: str) -> Diagnostic:
     else:
         help = "put the data there, or say in machine.yaml under `data:` where it lies"
     return Diagnostic("R0505", f"{stage} reads {path}, which is not there", help=help)
+
+
+def no_rows(stage: str, path: str) -> Diagnostic:
+    """A file of rows that has none: engines would leave an empty result, or fail in words of their own."""
+    help = "look at what made it, and name a split that has rows"
+    return Diagnostic("R0573", f"{stage} reads {path}, which has no rows", help=help)

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from runners import cli, relation_paths
+from runners.data import pictures
 from runners.data.rows import IMAGE_TAG, Place
-from runners.predict import conversations
+from runners.predict import conversations, media
 from runners.predict.asking import answer_kept, work_option
-from runners.predict.conversations import Conversation
 from runners.predict.dataset import loaded, model_options
 from runners.predict.kept import Kept
 from runners.relation_paths import Judged, Written
+from runners.vqa import normalized
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically, write_json
 
@@ -35,15 +36,20 @@ Row = Mapping[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0690 to R0692."""
+    """The command line. Errors: RecipeError R0573, R0690 to R0692, R0694, and those of `Predictor`."""
     options = _parse(argv)
     config = json.loads(options.config.read_bytes())
     rows = _by_question(options.data, "answers")
     candidates = _by_question(options.predictions, "candidates")
-    for file in filter(None, [options.held_out]):
-        _apart(rows, _read(file, "question_id"), options.data, file)
+    compared = {}
+    if options.held_out is not None:
+        held_out = _read(options.held_out, "question_id", "messages")
+        compared = {"held_out": apart(rows, held_out, options)}
     asked = list(_asked(rows, candidates, config["prompt"]))
-    texts = _written(options, config, [conversations.conversation(row, options.image_folder) for *_, row in asked])
+    if not asked:
+        message = f"{options.predictions} has no answer to a question of {options.data}"
+        raise RecipeError([Diagnostic("R0694", message, "predict the rows of `data`, with `returned: 2` or more")])
+    texts = _written(options, config, asked)
     written = [
         Written(question, answer, score, text) for (question, answer, score, _), text in zip(asked, texts, strict=True)
     ]
@@ -53,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     new = [_lesson(rows[path.written.question], path, config) for path in judged if path.reason == "kept"]
     options.to.mkdir(parents=True, exist_ok=True)
-    report = report_of(judged, rows)
+    report = report_of(judged, rows) | compared
     write_json(options.to / "report.json", report)
     _write_lines(options.to / "paths.jsonl", map(_told, judged))
     if not new:
@@ -81,17 +87,23 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _written(options: argparse.Namespace, config: Mapping[str, Any], asked: Sequence[Conversation]) -> list[str]:
-    """What the model writes for each conversation."""
+def _written(
+    options: argparse.Namespace, config: Mapping[str, Any], asked: Sequence[tuple[str, str, float, Row]]
+) -> list[str]:
+    """What the model writes for each answer."""
+    names = [f"question {question}" for question, *_ in asked]
+    told = conversations.of_rows([row for *_, row in asked], names, options.image_folder)
     how = {"max_new_tokens": config["max_new_tokens"]}
-    kept = Kept(options.work, asked, {**vars(options), **how})
-    found = answer_kept(loaded(options), asked, kept, batch=config["batch"], **how)
+    kept = Kept(options.work, told, {**vars(options), **how})
+    found = answer_kept(loaded(options), told, names, kept, batch=config["batch"], **how)
     return [candidates[0].answer for candidates in found]
 
 
 def _read(file: Path, *fields: str) -> list[Row]:
-    """The rows of a file. Errors: RecipeError R0690 with those that lack one of these fields."""
+    """The rows of a file. Errors: RecipeError R0690 with those that lack one of these fields, R0573 when there are none."""
     rows = [json.loads(line) for line in file.read_bytes().splitlines()]
+    if not rows:
+        raise RecipeError([Diagnostic("R0573", f"{file} has no rows", "name a file that has some")])
     refused = [
         Place(str(file), number).refuse("R0690", f"this row has no `{field}`", "prepare a data set of `kind: okvqa`")
         for number, row in enumerate(rows, 1)
@@ -118,12 +130,46 @@ def _id(row: Row) -> str:
     return str(row["question_id"])
 
 
-def _apart(rows: Mapping[str, Row], held_out: Sequence[Row], file: Path, other: Path) -> None:
-    """Errors: RecipeError R0691 when a question is learnt from and held out."""
-    both = sorted({_id(row) for row in held_out} & set(rows))
+def apart(rows: Mapping[str, Row], held_out: Sequence[Row], options: argparse.Namespace) -> dict[str, int]:
+    """How many rows were compared with those that are held out, and how closely.
+
+    Errors: RecipeError R0691 when a question is learnt from and held out, under whatever number: one that has the same
+    text, but for capitals, articles and punctuation, and the same pictures, pixel for pixel.
+    """
+    texts = {normalized(_question(row)) for row in held_out} & {normalized(_question(row)) for row in rows.values()}
+    contents = _Contents(options.image_folder)
+    learnt = {contents.of(row): number for number, row in rows.items() if normalized(_question(row)) in texts}
+    both = []
+    for row in held_out:
+        same = _id(row) if _id(row) in rows else None
+        if same is None and normalized(_question(row)) in texts:
+            same = learnt.get(contents.of(row))
+        if same is not None:
+            both.append(same if same == _id(row) else f"{same}, there under the number {_id(row)}")
     if both:
-        message = f"{len(both)} questions stand in {file} and in {other}, the first is {both[0]}"
+        count = f"{len(both)} questions stand" if len(both) > 1 else "1 question stands"
+        message = f"{count} in {options.data} and in {options.held_out}, the first is {both[0]}"
         raise RecipeError([Diagnostic("R0691", message, "split the data so that each question is in one of them")])
+    return {"rows": len(held_out), "same_texts": len(texts), "pictures_compared": len(contents.digests), "in_both": 0}
+
+
+class _Contents:
+    """What tells questions apart beside their numbers; each picture is decoded once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.digests: dict[str, str] = {}
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        return (normalized(_question(row)), *map(self._digest, row.get("images") or ()))
+
+    def _digest(self, picture: str) -> str:
+        if picture not in self.digests:
+            try:
+                self.digests[picture] = pictures.fingerprint(self.folder / picture)
+            except Exception as error:  # decoders fail in many ways
+                raise RecipeError([media.unreadable(str(self.folder / picture), "picture", error)]) from error
+        return self.digests[picture]
 
 
 def _asked(

@@ -178,6 +178,18 @@ def test_missing_input_is_named_with_what_makes_it(tmp_path: Path) -> None:
         assert help in done.stderr
 
 
+def test_a_file_without_rows_is_named_before_anything_starts(tmp_path: Path) -> None:
+    """An engine would leave an empty result, and the stage would look done."""
+    project = project_with(tmp_path, WRITES, inputs={"data": "data/rows.jsonl", "classes": "data/classes.json"})
+    for name in ("rows.jsonl", "classes.json"):
+        (project.root / "data" / name).touch()
+    done = project.run()
+    assert done.returncode == 1
+    assert "R0573" in done.stderr and "reads data/rows.jsonl, which has no rows" in done.stderr
+    (project.root / "data/rows.jsonl").write_text("{}\n")
+    assert project.run().returncode == 0
+
+
 # ---- what a launch gets
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runners import answers
 from runners.predict import __main__ as shell
 from runners.predict import ask, chats, media
-from runners.predict.dataset import read
+from runners.predict.conversations import of_rows
+from runners.predict.dataset import names, read
 from runners.predict.predictor import check
 from schema.diagnostics import RecipeError
 
@@ -88,8 +90,21 @@ def test_a_picture_that_ends_too_early_is_found(tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:500])
     asked = [ask("Q", [tmp_path / "whole.png", tmp_path / "cut.png"])]
     assert media.sizes(asked) == [2 * 64 * 64]  # its head is whole
-    (found,) = media.broken(asked)
-    assert found.code == "R0634" and "cut.png cannot be read as a picture" in found.message
+    ((code, message),) = said(media.decoded, asked, as_pictures=False)
+    assert code == "R0634" and "cut.png cannot be read as a picture" in message
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.tiff", "a.gif", "a.png"])
+def test_pictures_of_every_format_are_seen_as_in_training(tmp_path, name):
+    """Processors of transformers decode a path with torchvision, which takes neither BMP, TIFF nor moving GIF."""
+    first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    more = {"save_all": True, "append_images": [second]} if name == "a.gif" else {}
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    first.save(tmp_path / name, **more, **({"exif": turned} if name == "a.png" else {}))
+    (((turn,),), clips) = media.decoded([ask("Q", [tmp_path / name])], as_pictures=False)
+    picture = turn["content"][0]["image"]
+    assert (picture.mode, picture.size, picture.getpixel((0, 0)), clips) == ("RGB", (8, 8), (255, 0, 0), [])
 
 
 @pytest.mark.parametrize(("ending", "codec"), [("mp4", "mpeg4"), ("mkv", "mpeg4")])  # Matroska counts no frames
@@ -97,9 +112,9 @@ def test_frames_of_a_video(tmp_path, ending, codec):
     """Two a second; as pictures 16 at most, over the whole of it."""
     file = film(tmp_path / f"film.{ending}", codec, seconds=20)
     asked = [ask("Q", videos=[file])]
-    (((turn,),), (clip,)) = media.with_frames(asked, as_pictures=False)
+    (((turn,),), (clip,)) = media.decoded(asked, as_pictures=False)
     assert (turn["content"][0]["video"].shape, clip.total_num_frames) == ((40, 32, 32, 3), 80)
-    (((turn,),), clips) = media.with_frames(asked, as_pictures=True)
+    (((turn,),), clips) = media.decoded(asked, as_pictures=True)
     *pictures, text = turn["content"]
     assert (len(pictures), clips, text["text"]) == (16, [], "Q")
     shades = [np.asarray(part["image"]).mean() for part in pictures]
@@ -108,8 +123,23 @@ def test_frames_of_a_video(tmp_path, ending, codec):
 
 def test_what_is_no_video(tmp_path):
     (tmp_path / "film.mp4").write_text("no video")
-    ((code, message),) = said(media.with_frames, [ask("Q", videos=[tmp_path / "film.mp4"])], as_pictures=True)
-    assert code == "R0634" and "film.mp4 cannot be read as a video" in message
+    sound(tmp_path / "sound.mp4")
+    found = said(media.decoded, [ask("Q", videos=[tmp_path / "film.mp4", tmp_path / "sound.mp4"])], as_pictures=True)
+    assert {code for code, _ in found} == {"R0634"}
+    assert [message.rpartition("/")[2] for _, message in found][1] == (
+        "sound.mp4 cannot be read as a video: it has sound and no pictures"
+    )
+    assert "film.mp4 cannot be read as a video" in found[0][1]
+
+
+def sound(path):
+    """A tone, and nothing to see."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        for packet in (*stream.encode(frame), *stream.encode()):
+            container.mux(packet)
 
 
 def film(path, codec, seconds):
@@ -151,6 +181,36 @@ def test_a_line_that_is_no_row_is_named(tmp_path, line):
         read(file)
     (problem,) = error.value.diagnostics
     assert (problem.code, problem.spans[0].line) == ("R0630", 2)
+
+
+def test_a_row_whose_content_is_parts_becomes_a_prediction():
+    """It did not, after all rows had been answered."""
+    row = {"messages": user({"type": "image", "path": "a.png"}, TEXT)}
+    (line,) = answers.predictions([row], [row | {"response": "a dog"}], [], "none")
+    assert (line["input"]["prompt"], line["answer"]) == ("What is it?", "a dog")
+
+
+def test_a_file_without_rows_is_named(tmp_path):
+    (tmp_path / "rows.jsonl").touch()
+    assert said(read, tmp_path / "rows.jsonl") == [("R0573", f"{tmp_path / 'rows.jsonl'} has no rows")]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"messages": [{"role": "user", "content": "<image>Q"}]}, "`<image>` without a file that belongs there"),
+        ({"messages": [{"role": "user", "content": "Q"}], "images": ["a.png"]}, "more pictures or videos than tags"),
+        ({"messages": [{"role": "user", "content": "<image>Q"}], "images": "a.png"}, "`images` that are no list"),
+        ({"messages": [{"role": "system", "content": "Be kind"}]}, "no message of a user"),
+        ({"messages": [{"content": "Q"}]}, "a message without `role`"),
+        ({"messages": [{"role": "user"}]}, "a message without `content`"),
+        ({"messages": []}, "no message of a user"),
+    ],
+)
+def test_a_row_that_cannot_be_asked_is_named(tmp_path, row, words):
+    rows = [{"messages": [{"role": "user", "content": "Q"}]}, row]
+    ((code, message),) = said(of_rows, rows, names(tmp_path / "rows.jsonl", rows), tmp_path)
+    assert code == "R0630" and message.startswith(f"row 2 of {tmp_path / 'rows.jsonl'} has {words}")
 
 
 @pytest.mark.parametrize(

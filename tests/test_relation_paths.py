@@ -1,10 +1,12 @@
 """Which relation paths are learnt from, and the rows that they become."""
 
 import json
+from argparse import Namespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from runners import relation_paths, synthesize
 from runners.relation_paths import REASONS, Written, judge
@@ -97,17 +99,64 @@ def test_a_row_teaches_its_path():
     }
 
 
-def test_a_question_that_is_held_out_ends_the_run(tmp_path):
-    write(tmp_path / "train.jsonl", [{"question_id": n, "answers": ["x"]} for n in (1, 2)])
-    write(tmp_path / "beams.jsonl", [{"question_id": n, "candidates": []} for n in (1, 2)])
-    write(tmp_path / "validation.jsonl", [{"question_id": 2}, {"question_id": 3}])
-    (tmp_path / "config.json").write_text("{}")
-    named = {"data": "train", "predictions": "beams", "held_out": "validation"}
-    words = [word for name, file in named.items() for word in (f"--{name}", str(tmp_path / f"{file}.jsonl"))]
-    with pytest.raises(RecipeError) as error:
-        synthesize.main([*words, "--model", "no", "--config", str(tmp_path / "config.json"), "--to", str(tmp_path)])
-    (problem,) = error.value.diagnostics
-    assert (problem.code, "the first is 2" in problem.message) == ("R0691", True)
+@pytest.fixture
+def project(tmp_path):
+    """Runs `synthesize` on rows: what it raises. Pictures 1.png and same.png have the same pixels, other.png has others."""
+    for name, colour in {"1.png": "red", "same.bmp": "red", "other.png": "blue"}.items():
+        Image.new("RGB", (8, 8), colour).save(tmp_path / name)
+    (tmp_path / "config.json").write_text('{"prompt": "{question} {answer}", "max_new_tokens": 4, "batch": 1}')
+
+    def run(rows, held_out, candidates=()):
+        write(tmp_path / "train.jsonl", rows)
+        write(tmp_path / "beams.jsonl", [row | {"candidates": list(candidates)} for row in rows])
+        write(tmp_path / "validation.jsonl", held_out)
+        named = {"data": "train", "predictions": "beams", "held_out": "validation"}
+        words = [word for name, file in named.items() for word in (f"--{name}", str(tmp_path / f"{file}.jsonl"))]
+        words += ["--image_folder", str(tmp_path), "--config", str(tmp_path / "config.json"), "--to", str(tmp_path)]
+        with pytest.raises(RecipeError) as error:
+            synthesize.main([*words, "--model", "no"])
+        (problem,) = error.value.diagnostics
+        return problem
+
+    return run
+
+
+def asked(number, text="What is it?", picture="1.png"):
+    messages = [{"role": "user", "content": f"<image>{text} One word."}]
+    return {"question_id": number, "question_text": text, "messages": messages, "images": [picture], "answers": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("held_out", "said"),
+    [
+        (asked(2, "Where?", "other.png"), "the first is 2"),
+        (asked(7, "What is  the IT", "same.bmp"), "the first is 1, there under the number 7"),
+    ],
+)
+def test_a_question_that_is_held_out_ends_the_run(project, held_out, said):
+    found = project([asked(1), asked(2, "Why?")], [asked(3, "Who?"), held_out])
+    assert (found.code, said in found.message) == ("R0691", True)
+
+
+def test_another_question_about_a_picture_and_a_question_about_another_picture_are_others(project):
+    answer = {"answer": "x", "score": -1.0}
+    found = project([asked(1), asked(2, "Why?")], [asked(3, "Who?"), asked(4, picture="other.png")], [answer])
+    assert found.code == "R0639"  # it came to the model, which is none
+
+
+def test_what_was_compared_is_reported(project, tmp_path):
+    rows = {"1": asked(1), "2": asked(2, "Why?", "no.png")}
+    options = Namespace(image_folder=tmp_path, data="d", held_out="h")
+    project(list(rows.values()), [asked(3, "Who?")])  # makes the pictures
+    found = synthesize.apart(rows, [asked(3, "Who?"), asked(4, picture="other.png")], options)
+    assert found == {"rows": 2, "same_texts": 1, "pictures_compared": 2, "in_both": 0}
+
+
+def test_files_without_a_row_or_an_answer_are_named(project):
+    assert project([], [asked(3)]).code == "R0573"
+    assert project([asked(1)], []).code == "R0573"
+    found = project([asked(1)], [asked(3, "Who?")], [{"answer": " ", "score": -1.0}])
+    assert found.code == "R0694" and "beams.jsonl has no answer" in found.message
 
 
 def test_rows_without_answers_are_named(tmp_path):

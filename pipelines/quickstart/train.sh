@@ -13,7 +13,7 @@ export ROOT_IMAGE_DIR=outputs/quickstart/data
 export RECIPE_PLAN=pipelines/quickstart/train.json
 
 [ -n "${RECIPE_TRAINED:-}" ] || swift sft \
-  --model "${RECIPE_RESUME:-.recipe/models/tiny--qwen2-vl@d3d1c556d300}" \
+  --model "${RECIPE_RESUME:-.recipe/models/tiny--qwen2-vl@ef89af6a18fb}" \
   --model_type qwen2_vl \
   --template qwen2_vl \
   --task_type seq_cls \

@@ -22,13 +22,13 @@ from runners import cli
 from runners.predict import chats, media
 from runners.predict.asking import answer_rows, generation_options, how, work_option, working
 from runners.predict.conversations import Conversation, ask
-from runners.predict.dataset import classes_of, loaded, model_options, read, row_options, told_parser, write
+from runners.predict.dataset import classes_of, loaded, model_options, names, read, row_options, told_parser, write
 from runners.predict.predictor import Candidate
 from schema.diagnostics import Diagnostic, RecipeError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0630 to R0635, R0639."""
+    """The command line. Errors: RecipeError R0573, R0630 to R0635, R0639, R0693."""
     parser = _parser()
     options = parser.parse_args(argv)
     if (options.data is not None) != (options.to is not None):
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = read(options.data)
     options.to.mkdir(parents=True, exist_ok=True)
     with working(options):
-        found = answer_rows(loaded(options), rows, options)
+        found = answer_rows(loaded(options), rows, names(options.data, rows), options)
         write(options.to / "predictions.jsonl", rows, found, classes_of(options), options.parse, options.returned > 1)
     return 0
 

@@ -55,14 +55,18 @@ def working(options: argparse.Namespace) -> Iterator[None]:
         remove(options.work)
 
 
-def answer_rows(predictor: Predictor, rows: Sequence[Any], options: argparse.Namespace) -> list[list[Candidate]]:
+def answer_rows(
+    predictor: Predictor, rows: Sequence[Any], names: Sequence[str], options: argparse.Namespace
+) -> list[list[Candidate]]:
     """The candidates of each row. Those that an earlier run left in the work file are not asked for again."""
-    asked = [conversations.conversation(row, options.image_folder) for row in rows]
-    return answer_kept(predictor, asked, Kept(options.work, asked, vars(options)), **how(options))
+    asked = conversations.of_rows(rows, names, options.image_folder)
+    return answer_kept(predictor, asked, names, Kept(options.work, asked, vars(options)), **how(options))
 
 
-def answer_kept(predictor: Predictor, asked: Sequence[Conversation], kept: Kept, **how: Any) -> list[list[Candidate]]:
-    """The candidates of each conversation: those that are kept, and the others as they come."""
+def answer_kept(
+    predictor: Predictor, asked: Sequence[Conversation], names: Sequence[str], kept: Kept, **how: Any
+) -> list[list[Candidate]]:
+    """The candidates of each conversation: those that are kept, and the others as they come. `names` are for errors."""
     open_rows = [number for number in range(len(asked)) if number not in kept.found]
     news = News(len(asked), len(kept.found))
 
@@ -70,7 +74,8 @@ def answer_kept(predictor: Predictor, asked: Sequence[Conversation], kept: Kept,
         kept.add(open_rows[place], candidates)
         news.tell(len(kept.found))
 
-    predictor.answer([asked[number] for number in open_rows], answered=keep, **how)
+    called = [names[number] for number in open_rows]
+    predictor.answer([asked[number] for number in open_rows], names=called, answered=keep, **how)
     return [kept.found[number] for number in range(len(asked))]
 
 

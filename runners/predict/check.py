@@ -16,7 +16,7 @@ from typing import Any
 
 from runners import checked, cli
 from runners.predict import conversations
-from runners.predict.dataset import loaded, model_options, read
+from runners.predict.dataset import loaded, model_options, names, read
 from runners.predict.predictor import DIGITS, Predictor
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_json
@@ -29,10 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     with part("reading the rows"):
         rows = read(options.data)[: options.batch]
-        asked = [conversations.conversation(row, options.image_folder) for row in rows]
+        asked = conversations.of_rows(rows, names(options.data, rows), options.image_folder)
         told = [conversations.conversation(row, options.image_folder, answered=True) for row in rows]
-    if not rows:
-        raise _failure("reading the rows", f"{options.data} has none")
     predictor = loaded(options)
     found = {"format_version": FORMAT, **about(predictor), **seen(predictor, told)}
     with part("the generation"):

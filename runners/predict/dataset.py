@@ -10,6 +10,7 @@ from typing import Any
 
 from runners import answers
 from runners.data.rows import Place
+from runners.predict import conversations
 from runners.predict.predictor import Candidate, Predictor
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_atomically
@@ -80,7 +81,7 @@ def row_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """The rows of a data set. Errors: RecipeError R0630 with the first line that is none."""
+    """The rows of a data set. Errors: RecipeError R0630 with the first line that is none, R0573 when there is no line."""
     rows = []
     for number, line in enumerate(file.read_bytes().splitlines(), 1):
         try:
@@ -88,10 +89,17 @@ def read(file: Path) -> list[dict[str, Any]]:
         except ValueError:
             row = None
         if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
-            help = 'write rows like {"messages": [{"role": "user", "content": "<image>What is it?"}], "images": ["cat.jpg"]}'
-            raise RecipeError([Place(str(file), number).refuse("R0630", "this line is no row with `messages`", help)])
+            message = "this line is no row with `messages`"
+            raise RecipeError([Place(str(file), number).refuse("R0630", message, conversations.FITTING)])
         rows.append(row)
+    if not rows:
+        raise RecipeError([Diagnostic("R0573", f"{file} has no rows", "name a file that has some")])
     return rows
+
+
+def names(file: Path, rows: Sequence[Any]) -> list[str]:
+    """What the rows of a file are called in errors."""
+    return [f"row {number} of {file}" for number in range(1, len(rows) + 1)]
 
 
 def write(

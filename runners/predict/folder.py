@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.to.mkdir(parents=True, exist_ok=True)
     classes = classes_of(options)
     with working(options):
-        found = answer_rows(loaded(options), rows, options)
+        found = answer_rows(loaded(options), rows, list(shown), options)
         lines = write(options.to / "predictions.jsonl", rows, found, classes, options.parse, options.returned > 1)
         cards = [_card(*parts) for parts in zip(shown.items(), lines, found, strict=True)]
         write_atomically(options.to / PAGE, page(options.prompt, cards, bad).encode(), durable=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from runners.data import pictures
 from runners.predict import conversations
 from runners.predict.conversations import Conversation
 from schema.diagnostics import Diagnostic, RecipeError
@@ -47,20 +48,6 @@ def _pixels(file: str, wrong: dict[str, Diagnostic]) -> int:
     return 0
 
 
-def broken(asked: Sequence[Conversation]) -> list[Diagnostic]:
-    """R0634 for pictures that cannot be decoded to their end: looked at when a processor has failed."""
-    from PIL import Image
-
-    wrong = []
-    for file in dict.fromkeys(file for one in asked for file in conversations.files(one, "image")):
-        try:
-            with Image.open(file) as opened:
-                opened.load()
-        except Exception as error:  # as above
-            wrong.append(unreadable(file, "picture", error))
-    return wrong
-
-
 def _missing(file: str) -> Diagnostic:
     return Diagnostic("R0634", f"there is no file {file}", "correct the path")
 
@@ -71,35 +58,50 @@ def unreadable(file: str, kind: str, error: Exception) -> Diagnostic:
     return Diagnostic("R0634", f"{file} cannot be read as a {kind}: {why[0]}", f"name a {kind}, or make the file anew")
 
 
-def with_frames(asked: Sequence[Conversation], *, as_pictures: bool) -> tuple[list[Conversation], list[Any]]:
-    """The same with decoded frames in place of videos, and what is known of each video.
+def decoded(asked: Sequence[Conversation], *, as_pictures: bool) -> tuple[list[Conversation], list[Any]]:
+    """The same with pixels in place of files, and what is known of each video.
 
     `as_pictures` is for models that know no videos: they see some frames, one picture after another.
-    Errors: RecipeError R0634 for a file that is no video.
+    Errors: RecipeError R0634 with the files that are no pictures or videos to their end.
     """
     clips: list[Any] = []
+    wrong: dict[str, Diagnostic] = {}
     shown = []
     for one in asked:
         turns = [{**turn, "content": []} for turn in one]
         for turn, told in zip(turns, one, strict=True):
             for part in told["content"]:
-                turn["content"] += [part] if part["type"] != "video" else _frames(part["path"], clips, as_pictures)
+                turn["content"] += _decoded(part, clips, wrong, as_pictures)
         shown.append(turns)
+    if wrong:
+        raise RecipeError(list(wrong.values())[:NAMED])
     return shown, clips
+
+
+def _decoded(part: dict[str, Any], clips: list[Any], wrong: dict[str, Diagnostic], as_pictures: bool) -> list[Any]:
+    kind = part["type"]
+    if kind == "text":
+        return [part]
+    try:
+        if kind == "video":
+            return _frames(part["path"], clips, as_pictures)
+        return [{"type": "image", "image": pictures.pixels(Path(part["path"]))}]
+    except Exception as error:  # decoders fail in many ways
+        wrong[part["path"]] = unreadable(part["path"], "picture" if kind == "image" else kind, error)
+        return []
 
 
 def _frames(file: str, clips: list[Any], as_pictures: bool) -> list[dict[str, Any]]:
     """The parts that stand for a video. Processors decode with torchcodec alone, which needs FFmpeg; PyAV brings its own."""
+    import av
     from PIL import Image
     from transformers.video_utils import load_video
 
+    with av.open(file) as container:
+        if not container.streams.video:
+            raise ValueError("it has sound and no pictures")
     most = MOST_FRAMES if as_pictures else None
-    try:
-        frames, clip = load_video(
-            file, backend="pyav", sample_indices_fn=lambda metadata: _chosen(metadata, file, most)
-        )
-    except Exception as error:  # as above
-        raise RecipeError([unreadable(file, "video", error)]) from error
+    frames, clip = load_video(file, backend="pyav", sample_indices_fn=lambda metadata: _chosen(metadata, file, most))
     if as_pictures:
         return [{"type": "image", "image": Image.fromarray(frame)} for frame in frames]
     clips.append(clip)

@@ -111,22 +111,29 @@ class Predictor:
         top_p: float = 1.0,
         seed: int = 0,
         answered: Callable[[int, list[Candidate]], None] | None = None,
+        names: Sequence[str] = (),
     ) -> list[list[Candidate]]:
         """`returned` candidates for each conversation, best first; `answered` is told each row's as soon as they are there.
+
+        `names` are what conversations are called in errors, where not `conversation 1` and so on.
 
         With beams the likeliest answers are searched for; without, a temperature of 0 always takes the likeliest token.
         Errors: RecipeError R0632 for what `check` refuses; R0633 when a question and its answer might have more than
         `max_length` tokens; R0634 for files that cannot be read, R0635 for what is no chat, R0630 for pictures that the model
-        does not see.
+        does not see, R0693 for what its processor does not take.
         """
         check(beams, returned, length_penalty, max_new_tokens, batch, temperature, top_p)
         chosen = self._generation(beams, returned, length_penalty, max_new_tokens, temperature, top_p)
-        asked = [chats.chat(one, f"conversation {number}") for number, one in enumerate(asked, 1)]
+        names = names or _numbered(asked)
+        asked = [chats.chat(one, name) for one, name in zip(asked, names, strict=True)]
         found: list[list[Candidate]] = [[] for _ in asked]
         for rows in self._batches(asked, batch):
-            inputs = self._encode([asked[row] for row in rows])
-            self._check_length(inputs, rows, max_new_tokens, max_length)
-            for row, candidates in zip(rows, self._generate(inputs, chosen, seed), strict=True):
+            called = [names[row] for row in rows]
+            inputs = self._encode([asked[row] for row in rows], called)
+            self._check_length(inputs, called, max_new_tokens, max_length)
+            with _taking(called, ValueError):
+                answers = self._generate(inputs, chosen, seed)
+            for row, candidates in zip(rows, answers, strict=True):
                 found[row] = candidates
                 if answered is not None:
                     answered(row, candidates)
@@ -136,7 +143,9 @@ class Predictor:
         """The tensors that the model sees of conversations, padded on the left; with what begins an answer, unless the first
         has one. Errors: what the processor raises.
         """
-        return self._encode([chats.chat(one, f"conversation {n}", answered=True) for n, one in enumerate(told, 1)])
+        names = _numbered(told)
+        chat = [chats.chat(one, name, answered=True) for one, name in zip(told, names, strict=True)]
+        return self._encode(chat, names)
 
     def loss(self, inputs: Any) -> float:
         """The mean of -log p over the tokens of `encode` that are text and follow others: neither padding, places of pictures
@@ -151,13 +160,16 @@ class Predictor:
 
     def picture_tokens(self, inputs: Any) -> Any:
         """Where pictures and videos stand among the tokens: booleans of shape (rows, tokens)."""
+        return self._among(inputs, [*self._ids("image"), *self._ids("video")])
+
+    def _among(self, inputs: Any, ids: Sequence[int]) -> Any:
         import torch
 
-        return torch.isin(inputs["input_ids"].cpu(), torch.tensor(self._picture_ids(), dtype=torch.long))
+        return torch.isin(inputs["input_ids"].cpu(), torch.tensor(ids, dtype=torch.long))
 
-    def _picture_ids(self) -> list[int]:
-        names = ("image_token_id", "image_token_index", "video_token_id", "video_token_index")
-        ids = [getattr(self.model.config, name, None) for name in names]
+    def _ids(self, kind: str) -> list[int]:
+        """The tokens that stand for a picture or a video."""
+        ids = [getattr(self.model.config, name, None) for name in (f"{kind}_token_id", f"{kind}_token_index")]
         return [number for number in ids if number is not None]
 
     def _generation(
@@ -196,52 +208,50 @@ class Predictor:
         if waiting:
             yield waiting
 
-    def _encode(self, asked: Sequence[Conversation]) -> Any:
-        template = self.processor.chat_template or ""
+    def _encode(self, asked: Sequence[Conversation], names: Sequence[str]) -> Any:
         options: dict[str, Any] = {
             "add_generation_prompt": asked[0][-1]["role"] != "assistant",
             "tokenize": True,
             "return_dict": True,
             "return_tensors": "pt",
         }
-        if "date_string" in str(template):
+        if "date_string" in str(self.processor.chat_template or ""):
             options["date_string"] = conversations.DATE
-        from jinja2 import TemplateError
-
         if not self.sees:
-            plain = [conversations.plain(one) for one in asked]
+            plain = [conversations.plain(one, name) for one, name in zip(asked, names, strict=True)]
             return self.tokenizer.apply_chat_template(plain, padding=True, **options)
-        shown, clips = media.with_frames(asked, as_pictures=getattr(self.processor, "video_processor", None) is None)
+        shown, clips = media.decoded(asked, as_pictures=getattr(self.processor, "video_processor", None) is None)
         frames = {"do_sample_frames": False, "video_metadata": clips} if clips else {}
         options["processor_kwargs"] = {"padding": True, **frames}
         try:
-            inputs = self.processor.apply_chat_template(shown, **options)
-        except TemplateError as error:
-            raise RecipeError([Diagnostic("R0635", f"the chat template of this model refuses it: {error}")]) from error
-        except Exception as error:  # processors fail in many ways, most often because of a file
-            if wrong := media.broken(asked):
-                raise RecipeError(wrong) from error
+            with _taking(names, ValueError, IndexError, KeyError, TypeError, StopIteration):
+                inputs = self.processor.apply_chat_template(shown, **options)
+        except RecipeError:
+            for one, name in zip(asked, names, strict=True) if len(asked) > 1 else ():
+                self._encode([one], [name])  # that fails for the one that is to blame
             raise
-        self._check_seen(inputs, shown)
+        self._check_seen(inputs, shown, names)
         return inputs
 
-    def _check_seen(self, inputs: Any, shown: Sequence[Conversation]) -> None:
+    def _check_seen(self, inputs: Any, shown: Sequence[Conversation], names: Sequence[str]) -> None:
         """Errors: RecipeError R0630 when pictures or videos of a row left no token, as a chat template may pass over them."""
-        if not self._picture_ids():
-            return
-        for one, seen in zip(shown, self.picture_tokens(inputs).any(-1).tolist(), strict=True):
-            kinds = {part["type"] for turn in one for part in turn["content"]} - {"text"}
-            if kinds and not seen:
-                message = f"the chat template of this model passes over each {' and '.join(sorted(kinds))}"
-                help = "take a model that sees them, or its processor with the chat template that it was trained with"
-                raise RecipeError([Diagnostic("R0630", message, help)])
+        for kind in ("image", "video"):
+            ids = self._ids(kind)
+            marked = self._among(inputs, ids).any(-1).tolist()
+            for one, name, seen in zip(shown, names, marked, strict=True):
+                if ids and not seen and any(part["type"] == kind for turn in one for part in turn["content"]):
+                    message = f"the chat template of this model passes over each {kind} of {name}"
+                    help = (
+                        "take a model that sees them, or its processor with the chat template that it was trained with"
+                    )
+                    raise RecipeError([Diagnostic("R0630", message, help)])
 
-    def _check_length(self, inputs: Any, rows: Sequence[int], new: int, limit: int | None) -> None:
+    def _check_length(self, inputs: Any, names: Sequence[str], new: int, limit: int | None) -> None:
         if limit is None:
             return
-        for row, count in zip(rows, inputs["attention_mask"].sum(-1).tolist(), strict=True):
+        for name, count in zip(names, inputs["attention_mask"].sum(-1).tolist(), strict=True):
             if count + new > limit:
-                message = f"row {row + 1} asks with {count} tokens, and its answer may have {new}: more than {limit}"
+                message = f"{name} asks with {count} tokens, and its answer may have {new}: more than {limit}"
                 help = "write a greater `max_length`, or a smaller `max_pixels` or `max_new_tokens`"
                 raise RecipeError([Diagnostic("R0633", message, help)])
 
@@ -288,14 +298,43 @@ class Predictor:
 
 
 @contextmanager
+def _taking(names: Sequence[str], *known: type[Exception]) -> Iterator[None]:
+    """Errors: RecipeError R0693 with these rows, for how a model or its processor fails at its input."""
+    from jinja2 import TemplateError
+
+    try:
+        yield
+    except TemplateError as error:
+        message = f"the chat template of this model refuses {_listed(names)}: {error}"
+        raise RecipeError([Diagnostic("R0635", message, "write other roles, or in another order")]) from error
+    # A picture of an odd shape, or a question with the very token that stands for a picture.
+    except known as error:
+        why = "it has more places for pictures than pictures" if isinstance(error, StopIteration) else _reason(error)
+        message = f"this model does not take {_listed(names)}: {why}"
+        help = "ask otherwise, or about another picture: the page `recipe explain R0693` tells what may be wrong"
+        raise RecipeError([Diagnostic("R0693", message, help)]) from error
+
+
+def _numbered(asked: Sequence[Conversation]) -> list[str]:
+    return [f"conversation {number}" for number in range(1, len(asked) + 1)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"one of {names[0]} and {len(names) - 1} others"
+
+
+def _reason(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")[:200] or type(error).__name__
+
+
+@contextmanager
 def _loading(part: str) -> Iterator[None]:
     """Errors: RecipeError R0631 with the part, for whatever a library raises: broken files make it fail in many ways."""
     try:
         yield
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "")[:200] or type(error).__name__
         help = "name a folder with a model of transformers, and with `--adapter` one with an adapter for it"
-        raise RecipeError([Diagnostic("R0631", f"{part} cannot be loaded: {reason}", help)]) from error
+        raise RecipeError([Diagnostic("R0631", f"{part} cannot be loaded: {_reason(error)}", help)]) from error
 
 
 def check(

@@ -18,7 +18,7 @@ from runners import cli
 from runners.predict import conversations, media
 from runners.predict.asking import work_option, working
 from runners.predict.conversations import Conversation
-from runners.predict.dataset import classes_of, model_options, read, row_options, write
+from runners.predict.dataset import classes_of, model_options, names, read, row_options, write
 from runners.predict.kept import Kept
 from runners.predict.predictor import DIGITS, Candidate
 from schema.diagnostics import Diagnostic, RecipeError
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.attention not in (None, *ATTENTION):
         parser.error(f"vLLM has no {options.attention}: --attention is one of {', '.join(ATTENTION)}, or vLLM chooses")
     rows = read(options.data)
-    asked = [conversations.conversation(row, options.image_folder) for row in rows]
+    asked = conversations.of_rows(rows, names(options.data, rows), options.image_folder)
     media.sizes(asked)
     options.to.mkdir(parents=True, exist_ok=True)
     with working(options):

@@ -71,7 +71,7 @@ def test_scores_are_those_of_the_model(predictor, asked):
     """Log-probabilities of the answer's tokens, added up and divided by their number, from one plain forward pass."""
     import torch
 
-    inputs = predictor._encode([conversation({"messages": asked[0]}, Path())])
+    inputs = predictor._encode([conversation({"messages": asked[0]}, Path())], ["it"])
     chosen = predictor._generation(4, 1, 1.0, 5, 0.0, 1.0)
     with torch.inference_mode():
         output = predictor.model.generate(**inputs, generation_config=chosen)
@@ -98,28 +98,60 @@ def test_a_model_of_text_refuses_pictures(place):
 
 TEMPLATE = """\
 {% for turn in messages %}<|im_start|>{{ turn.role }}
-{% for part in turn.content %}{% if part.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>\
+{% for part in turn.content %}{% if part.type == 'KIND' %}<|vision_start|><|KIND_pad|><|vision_end|>\
 {% elif part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>
 {% endfor %}<|im_start|>assistant
 """
+TEMPLATES = {"image": TEMPLATE.replace("KIND", "video"), "video": TEMPLATE.replace("KIND", "image")}
+"""What is passed over → a chat template that does so."""
 
 
-def test_a_video_is_seen(predictor, place, monkeypatch):
+def test_a_video_is_seen(predictor, place):
     """Frames of two brightnesses give other scores than frames of one; a model that knows no videos sees them as pictures."""
     if not predictor.sees:
         with pytest.raises(RecipeError) as error:
             predictor.answer([ask("What happens?", videos=[film(place / "0.mp4", 0)])])
         assert error.value.diagnostics[0].code == "R0630"
         return
-    if hasattr(predictor.processor, "video_processor"):
-        with pytest.raises(RecipeError, match="chat template of this model passes over each video"):
-            predictor.answer([ask("What happens?", videos=[film(place / "0.mp4", 0)])])
-        monkeypatch.setattr(predictor.processor, "chat_template", TEMPLATE)  # the tiny model's own knows no videos
     films = [film(place / f"{shade}.mp4", shade) for shade in (0, 30)]
     asked = [ask("What happens?", videos=[path]) for path in films]
     found = predictor.answer(asked, max_new_tokens=3, beams=2, returned=2, batch=2)
     assert scores(found[:1]) != scores(found[1:])
     assert texts(predictor.answer(asked[1:], max_new_tokens=3, beams=2, returned=2)) == texts(found[1:])
+
+
+def test_pictures_and_a_video_stand_in_one_question(predictor, place):
+    """Both are seen: another video, or another picture, gives another score."""
+    if not predictor.sees:
+        return
+    still, moving = film(place / "still.mp4", 0), film(place / "moving.mp4", 30)
+    shown = [(["red"], still), (["red"], moving), (["blue"], still), (["red", "blue"], moving)]
+    asked = [ask("Well?", [place / f"{name}.png" for name in names], [video]) for names, video in shown]
+    found = predictor.answer(asked, max_new_tokens=3, beams=2, returned=2, batch=3)
+    assert len({tuple(scores([candidates])) for candidates in found}) == len(shown)
+    assert texts(predictor.answer(asked, max_new_tokens=3, beams=2, returned=2)) == texts(found)
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_chat_template_that_passes_over_something_is_named(predictor, place, monkeypatch, kind):
+    """Of a picture and a video in one question, it shows the other one only."""
+    if not hasattr(predictor.processor, "video_processor"):
+        return
+    monkeypatch.setattr(predictor.processor, "chat_template", TEMPLATES[kind])
+    both = ask("Well?", [place / "red.png"], [film(place / "0.mp4", 0)])
+    with pytest.raises(RecipeError, match=f"chat template of this model passes over each {kind} of mine"):
+        predictor.answer([ask("Who?"), both], names=["yours", "mine"])
+
+
+def test_what_a_model_does_not_take_is_named(predictor, place):
+    """A question with the token of a picture in its text, in a batch with others."""
+    token = getattr(predictor.processor, "boi_token", None) or getattr(predictor.processor, "image_token", None)
+    if token is None:
+        return
+    asked = [ask(question, [place / "red.png"]) for question in ("Who?", f"What is {token}?", "Which?")]
+    with pytest.raises(RecipeError, match="this model does not take conversation 2: ") as error:
+        predictor.answer(asked, batch=3)
+    assert error.value.diagnostics[0].code == "R0693"
 
 
 def test_a_picture_that_ends_too_early_is_named_by_a_model_that_sees(predictor, place):
