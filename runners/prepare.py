@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config["prompt"] = _prompt(options.prompt)
     report = prepare(config, options.to, Path.cwd())
     print(summary(report))
+    if said := pictures.lying(report):
+        print(said)
     return 0
 
 
@@ -209,6 +211,8 @@ def _report(
     """What was read, kept and refused, and why."""
     counts = {name: Counter(c for index in indices for c in rows[index].classes) for name, indices in splits.items()}
     unanswered = source.task in UNANSWERED
+    shown = {picture.file: picture.path for row in rows for picture in row.pictures}
+    turned = pictures.turned(shown)
     found = len(read.rows) + (len(read.refused) if read.lost is None else read.lost)
     return {
         "format_version": FORMAT,
@@ -228,6 +232,11 @@ def _report(
             "groups": len(repeated),
             "rows": sum(map(len, repeated)),
             "first": [[str(rows[index].place) for index in group] for group in repeated[:SHOWN]],
+        },
+        "turned_pictures": {
+            "count": len(turned),
+            "of": len(shown),
+            "first": [shown[file] for file in turned[:SHOWN]],
         },
         "answers_left_out": sum(row.answer is not None for row in rows) if unanswered else 0,
         "ignored_files": dict(read.ignored),

@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from runners.data import pictures
 from runners.evaluate import AVERAGES, METRICS, UNPARSED
 from schema.files import read_json
 
@@ -36,6 +37,8 @@ def show(folder: Path) -> list[RenderableType]:
         found.append(tags(folder))
     if (folder / "report.json").is_file() and "question_types" in _report(folder):
         found.append(agreement(folder))
+    if "turned_pictures" in (report := read_json(folder / "report.json") or {}) and (said := pictures.lying(report)):
+        found.append(Text(said))
     metrics = read_json(folder / "metrics.json") or {}
     if (folder / "ranks.csv").is_file():
         found.append(plain(metrics))

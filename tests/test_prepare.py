@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 from prepare_data import ROOT, config, picture, refused, rows
 
+from runners.data import pictures
 from runners.prepare import prepare
+from runners.show import show
 from schema.diagnostics import RecipeError
 
 
@@ -145,6 +147,22 @@ def test_duplicates_stay_on_one_side(animals):
     trained = {Path(row["images"][0]).name.removeprefix("copy-")[0] + row["messages"][-1]["content"]
                for row in rows(animals / "out/train.jsonl")}  # fmt: skip
     assert len(held_out) == 3 and not held_out & trained
+
+
+def test_pictures_that_their_exif_data_turns_are_told(animals):
+    """Neither engine reads it: a photo that was taken upright lies on its side for them."""
+    assert prepare(FOLDER, animals / "out", animals)["turned_pictures"] == {"count": 0, "of": 12, "first": []}
+    folder = next(path for path in (animals / "data/animals").iterdir() if path.is_dir())
+    for number, name in enumerate(("upright.jpg", "lying.jpg"), 8):  # 8 is turned by a quarter
+        exif = Image.Exif()
+        exif[0x0112] = number if number == 8 else 1
+        Image.new("RGB", (8, 4), (9, number, 9)).save(folder / name, exif=exif)
+    report = prepare(FOLDER, animals / "out", animals)
+    first = f"data/animals/{folder.name}/upright.jpg"
+    assert report["turned_pictures"] == {"count": 1, "of": 14, "first": [first]}
+    assert pictures.lying(report).startswith(f"1 of 14 pictures are turned by their EXIF data, such as {first}: ")
+    (shown,) = show(animals / "out")
+    assert shown.plain == pictures.lying(report)
 
 
 def test_one_picture_with_two_labels(animals):

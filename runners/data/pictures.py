@@ -38,6 +38,33 @@ def pixels(file: Path) -> Any:
         return image.convert("RGB")
 
 
+def turned(files: Iterable[Path]) -> list[Path]:
+    """The pictures whose EXIF data says that they are to be shown otherwise than their pixels lie, as cameras write them."""
+    return [file for file in files if _orientation(file) not in (None, 1)]
+
+
+def _orientation(file: Path) -> int | None:
+    from PIL import ExifTags, Image
+
+    try:
+        with Image.open(file) as image:
+            return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # whatever is wrong with what stands beside the pixels
+        return None
+
+
+def lying(report: Mapping[str, Any]) -> str:
+    """A line for people where pictures do not lie as they are looked at; empty where all do."""
+    turned = report["turned_pictures"]
+    if not turned["count"]:
+        return ""
+    first = turned["first"][0]
+    return (
+        f"{turned['count']} of {turned['of']} pictures are turned by their EXIF data, such as {first}: "
+        "models see the pixels as they lie; turn the files themselves (`mogrify -auto-orient` does)"
+    )
+
+
 def check(rows: Sequence[Row], progress: Progress) -> tuple[Mapping[Path, str], list[Diagnostic]]:
     """The fingerprint of each readable picture, and a diagnostic for each row with an unreadable one."""
     files = list(dict.fromkeys(picture.file for row in rows for picture in row.pictures))
