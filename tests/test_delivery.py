@@ -96,6 +96,45 @@ def test_integers_keep_the_classes_and_say_what_they_cost(method, export, rows, 
     assert (again.files, again.classes) == ({"onnx": "model.onnx"}, CLASSES)
 
 
+def test_what_is_no_number_after_quantisation_is_refused(export, rows, tmp_path):
+    """In a later chunk of rows, where a maximum of Python's forgets it."""
+    exported = folders.read(export)
+    calls = []
+
+    def broken(images):
+        calls.append(len(images))
+        return np.full((len(images), 2), 1 if len(calls) == 1 else np.nan, dtype=np.float32)
+
+    with pytest.raises(RecipeError) as caught:
+        quantize.compare(folders.onnx(export / "model.onnx"), broken, rows, exported)
+    assert len(calls) > 1
+    assert caught.value.diagnostics[0].code == "R0582"
+
+
+def test_an_export_of_any_number_of_classes_is_scored_by_them(export, rows, tmp_path):
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    several = [line | {"label": [line["label"]] if number else []} for number, line in enumerate(lines)]
+    rows.write_text("".join(json.dumps(line) + "\n" for line in several))
+    argv = ["--export", str(export), "--method", "int8-dynamic", "--check", str(rows), "--to", str(tmp_path / "out")]
+    assert quantize.main(argv) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert metrics["same_class"] == 1
+    assert metrics["accuracy_before"] == metrics["accuracy_after"] == 0.95  # all but the row without classes
+
+
+def test_each_size_of_batch_is_compared_whatever_there_are_of_rows():
+    from runners import export
+
+    sizes = []
+
+    def run(images):
+        sizes.append(len(images))
+        return images + (np.nan if len(images) == 3 else 0)
+
+    assert np.isnan(export._difference(run, np.ones((1, 2), np.float32), np.ones((1, 2), np.float32)))
+    assert {1, 3, 16} <= set(sizes)
+
+
 def test_the_same_rows_give_the_same_integers(export, rows, tmp_path):
     argv = ["--export", str(export), "--method", "int8-static", "--calibration", str(rows)]
     for name in ("first", "second"):
@@ -112,7 +151,7 @@ def test_an_export_without_onnx_is_not_quantised(export, tmp_path):
 
 
 def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
-    argv = ["--export", str(export), "--data", str(rows), "--batch_sizes", "1", "32", "--repeats", "4"]
+    argv = ["--export", str(export), "--data", str(rows), "--batch_sizes", "32", "1", "--repeats", "4"]
     assert benchmark.main([*argv, "--threads", "1", "--to", str(tmp_path / "out")]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
     assert set(metrics) == {"onnx", "machine"}
@@ -153,6 +192,17 @@ def test_the_peak_of_memory_begins_anew_with_each_size():
         assert benchmark.peak(gpu=False) - before < 100_000_000
 
 
+def test_memory_is_that_of_all_gpus(monkeypatch):
+    begun = []
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda device=0: begun.append(device))
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda device=0: [3, 4][device] * 2**20)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device=0: f"GPU {device}")
+    assert benchmark.measure(lambda size: size, 2, warmup=0, repeats=1, gpu=True).peak_memory_mib == 7
+    assert begun == [0, 1]
+    assert benchmark.machine(1, gpu=True)["gpus"] == "GPU 0, GPU 1"
+
+
 def test_pictures_are_stretched_or_cropped():
     picture = Image.new("RGB", (40, 20), "red")
     picture.paste("blue", (15, 0, 25, 20))
@@ -183,9 +233,20 @@ def test_a_row_without_one_picture_is_refused_with_its_place(images, tmp_path):
 
 def test_labels_are_numbers_or_names_of_classes():
     rows = [{"label": 1}, {"label": "dark"}]
-    assert pictures.labels(rows, CLASSES) == [1, 0]
+    assert pictures.labels(rows, CLASSES).tolist() == [1, 0]
     assert pictures.labels([*rows, {"label": "green"}], CLASSES) is None
     assert pictures.labels([{}], CLASSES) is None
+    assert pictures.labels([{"label": []}, {"label": [0, "light"]}], CLASSES).tolist() == [[False] * 2, [True] * 2]
+    assert pictures.labels([{"label": [0]}, {"label": [2]}], CLASSES) is None
+    assert pictures.labels([{"label": [0]}, {"label": 1}], CLASSES) is None
+
+
+def test_any_number_of_classes_is_right_when_all_are():
+    """A class is found from a probability of one half on, where its logit is 0."""
+    wanted = pictures.labels([{"label": []}, {"label": [0, 1]}, {"label": [1]}], CLASSES)
+    logits = np.array([[-3, -1], [0.5, 0], [2, 3]], dtype=np.float32)
+    assert pictures.accuracy(logits, wanted) == round(2 / 3, 6)
+    assert pictures.accuracy(logits, np.array([1, 0, 1])) == 1
 
 
 def test_the_command_of_tensorrt_has_the_three_batches():
