@@ -225,7 +225,8 @@ def table(found: dict[str, dict[int, Measured]], columns: dict[str, str]) -> str
 
 def machine(threads: int, gpu: bool = False) -> dict[str, Any]:
     """What the numbers belong to."""
-    found: dict[str, Any] = {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads, "system": platform.system()}
+    found: dict[str, Any] = {"processor": platform.machine(), "cores": os.cpu_count()}
+    found |= {"threads": threads, "system": platform.system()}
     if gpu:
         import torch
 

@@ -1,9 +1,7 @@
-"""What follows training, without torch: pictures, smaller numbers, times, and the command of TensorRT."""
+"""What follows training, without torch: pictures, smaller numbers, and the command of TensorRT."""
 
 import csv
 import json
-import time
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -166,61 +164,6 @@ def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
         assert all(float(value) > 0 for _, *values in lines for value in values)
 
 
-def test_times_are_those_of_batches_after_the_warm_up():
-    sizes = []
-
-    def batch(size):
-        sizes.append(size)
-        time.sleep(0.2 if len(sizes) <= 2 else 0.01)
-        return 3 * size
-
-    found = benchmark.measure(batch, 4, warmup=2, repeats=5)
-    assert sizes == [4] * 7
-    assert 10 <= found.latency_p50_ms < 150
-    assert 4 * 5 / (5 * 0.15) < found.samples_per_second <= 400
-    assert found.tokens_per_second == pytest.approx(3 * found.samples_per_second, rel=1e-3)
-
-
-def test_the_peak_of_memory_begins_anew_with_each_size():
-    """On Linux; elsewhere a process knows its peak since the start only."""
-    benchmark.forget_peak(gpu=False)
-    before = benchmark.peak(gpu=False)
-    np.ones(30_000_000).sum()  # 240 MB
-    assert benchmark.peak(gpu=False) - before > 200_000_000
-    if Path("/proc/self/clear_refs").exists():
-        benchmark.forget_peak(gpu=False)
-        assert benchmark.peak(gpu=False) - before < 100_000_000
-
-
-def test_memory_is_that_of_all_gpus(monkeypatch):
-    begun = []
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda device=0: begun.append(device))
-    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda device=0: [3, 4][device] * 2**20)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda device=0: f"GPU {device}")
-    assert benchmark.measure(lambda size: size, 2, warmup=0, repeats=1, gpu=True).peak_memory_mib == 7
-    assert begun == [0, 1]
-    assert benchmark.machine(1, gpu=True)["gpus"] == "GPU 0, GPU 1"
-
-
-def test_pictures_are_stretched_or_cropped():
-    picture = Image.new("RGB", (40, 20), "red")
-    picture.paste("blue", (15, 0, 25, 20))
-    stretched = pictures.fit(picture, Looks((10, 10), (0, 0, 0), (1, 1, 1)))
-    cropped = pictures.fit(picture, Looks((10, 10), (0, 0, 0), (1, 1, 1), "crop"))
-    assert stretched.size == cropped.size == (10, 10)
-    assert stretched.getpixel((0, 5)) == (255, 0, 0)
-    assert cropped.getpixel((5, 5)) == (0, 0, 255)
-    assert sum(cropped.getpixel((x, 5)) == (0, 0, 255) for x in range(10)) == 4  # of 10, and 2 that blend
-
-
-def test_pixels_become_numbers_as_the_export_wants_them():
-    tensor = pictures.tensors([Image.new("RGB", (SIDE, SIDE), (255, 0, 51))], LOOKS)
-    assert tensor.shape == (1, 3, SIDE, SIDE)
-    assert tensor.dtype == np.float32
-    assert tensor[0, :, 0, 0] == pytest.approx([1, -1, -0.6])
-
-
 @pytest.mark.parametrize("images", [[], ["a.png", "b.png"]])
 def test_a_row_without_one_picture_is_refused_with_its_place(images, tmp_path):
     good = {"messages": [], "images": ["a.png"]}
@@ -229,24 +172,6 @@ def test_a_row_without_one_picture_is_refused_with_its_place(images, tmp_path):
     with pytest.raises(RecipeError) as caught:
         pictures.read_rows(tmp_path / "rows.jsonl", None)
     assert (caught.value.diagnostics[0].code, caught.value.diagnostics[0].spans[0].line) == ("R0591", 2)
-
-
-def test_labels_are_numbers_or_names_of_classes():
-    rows = [{"label": 1}, {"label": "dark"}]
-    assert pictures.labels(rows, CLASSES).tolist() == [1, 0]
-    assert pictures.labels([*rows, {"label": "green"}], CLASSES) is None
-    assert pictures.labels([{}], CLASSES) is None
-    assert pictures.labels([{"label": []}, {"label": [0, "light"]}], CLASSES).tolist() == [[False] * 2, [True] * 2]
-    assert pictures.labels([{"label": [0]}, {"label": [2]}], CLASSES) is None
-    assert pictures.labels([{"label": [0]}, {"label": 1}], CLASSES) is None
-
-
-def test_any_number_of_classes_is_right_when_all_are():
-    """A class is found from a probability of one half on, where its logit is 0."""
-    wanted = pictures.labels([{"label": []}, {"label": [0, 1]}, {"label": [1]}], CLASSES)
-    logits = np.array([[-3, -1], [0.5, 0], [2, 3]], dtype=np.float32)
-    assert pictures.accuracy(logits, wanted) == round(2 / 3, 6)
-    assert pictures.accuracy(logits, np.array([1, 0, 1])) == 1
 
 
 def test_the_command_of_tensorrt_has_the_three_batches():

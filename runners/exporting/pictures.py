@@ -97,8 +97,9 @@ def tensors(seen: Sequence[Any], looks: Looks) -> Tensor:
 def labels(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> Labels | None:
     """The classes of each row; None where a row has no label that is a class, or a list of those."""
     told = [row.get("label") for row in rows]
-    if all(isinstance(label, list) for label in told):
-        several = [[_class(one, classes) for one in label] for label in told]
+    lists = [label for label in told if isinstance(label, list)]
+    if len(lists) == len(told):
+        several = [[_class(one, classes) for one in label] for label in lists]
         if any(None in label for label in several):
             return None
         return np.array([[number in label for number in range(len(classes))] for label in several])
