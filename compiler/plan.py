@@ -18,6 +18,9 @@ from schema.toolchain import DEFAULT
 
 Json = Any
 
+KEPT = "kept"
+"""The folder below `$RECIPE_OUT` that a run which goes on finds as it was; all else is taken away, but for checkpoints."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputPath:
@@ -33,6 +36,17 @@ class InputPath:
 class OutputPath:
     """A path below the stage's working folder, `$RECIPE_OUT`."""
 
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What of an input a run that goes on has left to do: a file below the stage's working folder.
+
+    It is part of the stage's identity as the input is, for a run ends with the same bytes wherever it went on.
+    """
+
+    of: InputPath
     path: str
 
 
@@ -63,7 +77,7 @@ class Variable:
     name: str
 
 
-Place = InputPath | OutputPath | FilePath | ResumedModel | ResumePath | Variable
+Place = InputPath | OutputPath | Rest | FilePath | ResumedModel | ResumePath | Variable
 Scalar = str | int | float | bool
 Value = Scalar | Place | tuple[Scalar | Place, ...]
 
@@ -104,8 +118,15 @@ class Launch:
     """Environment variables that a cluster has to give."""
     runners: tuple[str, ...] = ()
     """Our own modules that take part; their source counts in the identity."""
+    rest: Command | None = None
+    """What finds the `Rest` of an input before the commands run: no part of the stage's identity."""
     beside: Mapping[str, tuple[Command, ...]] = field(default_factory=dict)
     """Name → commands of another script for people, in the same environment: no part of the stage."""
+
+    @property
+    def written(self) -> tuple[Command, ...]:
+        """All commands of the script, in their order."""
+        return self.commands if self.rest is None else (self.rest, *self.commands)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ python -m runners.benchmark --model .recipe/models/x --model_type qwen2_vl --tem
 An export is timed from the picture's numbers to the result, on the CPU; a model through its engine, from the question to the
 answer's text, so with preparing pictures. Written are metrics.json (format → batch size → numbers; `machine` says where),
 throughput.csv and latency.csv. Latency is that of a batch, in milliseconds; p95 is interpolated linearly between
-measurements. Memory is the peak of the process, or of the GPU where it is used, in MiB, from the batch size's first batch on.
+measurements. Memory is the peak of the process, or of all GPUs together where they are used, in MiB, from the batch size's
+first batch on. Smaller batches come first: libraries keep what a larger one has taken.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors: RecipeError R0591, R0593."""
     options = _parse(argv)
     found: dict[str, dict[int, Measured]] = {}
+    gpu = False
     for name, batch, gpu in _subjects(options):
-        found[name] = {size: measure(batch, size, options.warmup, options.repeats, gpu) for size in options.batch_sizes}
+        sizes = sorted(set(options.batch_sizes))
+        found[name] = {size: measure(batch, size, options.warmup, options.repeats, gpu) for size in sizes}
         for size, measured in found[name].items():
             print(f"{name}, batch {size}: {measured.samples_per_second:g}/s, p50 {measured.latency_p50_ms:g} ms")
     options.to.mkdir(parents=True, exist_ok=True)
-    write_json(options.to / "metrics.json", metrics_of(found) | {"machine": machine(options.threads)})
+    write_json(options.to / "metrics.json", metrics_of(found) | {"machine": machine(options.threads, gpu)})
     for name, columns in PLOTTED.items():
         write_atomically(options.to / name, table(found, columns).encode(), durable=False)
     return 0
@@ -181,17 +184,18 @@ def forget_peak(gpu: bool) -> None:
     if gpu:
         import torch
 
-        torch.cuda.reset_peak_memory_stats()
+        for device in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): resets VmHWM
 
 
 def peak(gpu: bool) -> int:
-    """The peak of memory, in bytes."""
+    """The peak of memory, in bytes; a model may be spread over all GPUs."""
     if gpu:
         import torch
 
-        return int(torch.cuda.max_memory_allocated())
+        return sum(int(torch.cuda.max_memory_allocated(device)) for device in range(torch.cuda.device_count()))
     if sys.platform == "linux":
         line = next(line for line in Path("/proc/self/status").read_text("ascii").splitlines() if "VmHWM" in line)
         return int(line.split()[1]) * 1024
@@ -219,9 +223,15 @@ def table(found: dict[str, dict[int, Measured]], columns: dict[str, str]) -> str
     return text.getvalue()
 
 
-def machine(threads: int) -> dict[str, Any]:
+def machine(threads: int, gpu: bool = False) -> dict[str, Any]:
     """What the numbers belong to."""
-    return {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads, "system": platform.system()}
+    found: dict[str, Any] = {"processor": platform.machine(), "cores": os.cpu_count()}
+    found |= {"threads": threads, "system": platform.system()}
+    if gpu:
+        import torch
+
+        found["gpus"] = ", ".join(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
+    return found
 
 
 if __name__ == "__main__":

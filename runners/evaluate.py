@@ -5,7 +5,7 @@ python -m runners.evaluate --predictions outputs/quickstart/answers/predictions.
 Written are metrics.json (flat numbers between 0 and 1, and counts), report.json (each class, and the answers in which
 no class was found) and confusion.csv (actual and predicted class, one line for each prediction). An answer without a
 class is wrong: it lowers accuracy and recall. Averages over classes: macro weighs classes equally, weighted by their
-rows, micro counts all rows together (https://scikit-learn.org/stable/modules/model_evaluation.html).
+rows, micro counts all rows together; a class that is neither a label nor an answer is in none of them (https://scikit-learn.org/stable/modules/model_evaluation.html).
 """
 
 from __future__ import annotations
@@ -101,8 +101,10 @@ def metrics_of(scored: Scored, wanted: Sequence[str]) -> dict[str, float]:
     if "accuracy" in wanted:
         right = sum(a == p for a, p in zip(scored.actual, scored.predicted, strict=True))
         metrics["accuracy"] = round(right / len(scored.actual), DIGITS)
+    seen = {*scored.actual, *scored.predicted}
+    occurring = [name for name in scored.classes if name in seen]
     for average in AVERAGES:
-        values = measure(scored.actual, scored.predicted, labels=scored.classes, average=average, zero_division=0.0)
+        values = measure(scored.actual, scored.predicted, labels=occurring, average=average, zero_division=0.0)
         for name, value in zip(("precision", "recall", "f1"), values, strict=False):
             if name in wanted:
                 metrics[f"{name}_{average}"] = round(float(value), DIGITS)

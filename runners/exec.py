@@ -244,8 +244,13 @@ def _keep_tracked(stage: Stage, folder: Path) -> None:
 
 
 def _fresh(folder: Path, log: Path, keep_log: bool) -> None:
-    """An empty result folder, and a log that holds the launches of one training."""
-    remove(folder / "result")
+    """An empty result folder beside what a run goes on from, and a log that holds the launches of one training.
+
+    What else an earlier try left would be taken for finished: an engine does not merge into a folder that is there.
+    """
+    for left in folder.iterdir():
+        if left.name not in (work.RECORD, work.KEPT, "checkpoints") and not trainer.told(left):
+            remove(left)
     (folder / "result").mkdir()
     log.parent.mkdir(parents=True, exist_ok=True)
     if not keep_log:

@@ -5,7 +5,8 @@ python -m runners.export --model outputs/x/train/model --family qwen2_vl --part 
 
 Written are export/ (export.json and the files) and metrics.json: the largest absolute difference of each format on the
 rows, the agreement of the likeliest class and the accuracy where there are classes. Everything runs in float32 on the CPU, so
-what is compared is the export and not a number format. Batches of 1, of 3 and of all rows are run: the batch is dynamic.
+what is compared is the export and not a number format. Batches of 1, of 3 and of 16 are run, with the rows again from the
+first where there are not enough: the batch is dynamic.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from runners import cli
 from runners.exporting import folder as folders
 from runners.exporting import pictures
 from runners.exporting.folder import FILES, Exported, Runnable
-from runners.exporting.pictures import Tensor
+from runners.exporting.pictures import Labels, Tensor
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_json
 
@@ -110,7 +111,7 @@ def _write(subject: Subject, opset: int, files: dict[str, str], target: Path) ->
             formats.write_torchscript(subject.module, subject.looks.shape, target / file)
 
 
-def compare(subject: Subject, target: Path, seen: Sequence[Any], wanted: Sequence[int] | None) -> dict[str, float]:
+def compare(subject: Subject, target: Path, seen: Sequence[Any], wanted: Labels | None) -> dict[str, float]:
     """Name → value: rows, and for each format its largest difference from the original."""
     import torch
 
@@ -119,23 +120,26 @@ def compare(subject: Subject, target: Path, seen: Sequence[Any], wanted: Sequenc
     right = np.concatenate(parts)
     metrics: dict[str, float] = {"rows": len(seen), "outputs": int(right[0].size), "scale": _short(np.abs(right).max())}
     if wanted is not None:
-        metrics["accuracy_original"] = round(pictures.accuracy(right, wanted), 6)
+        metrics["accuracy_original"] = pictures.accuracy(right, wanted)
     images = pictures.tensors(seen, subject.looks)
     for name in folders.read(target).files:
         run = folders.runnable(target, name)
         metrics[f"{name}_max_difference"] = _short(_difference(run, images, right))
         if subject.output == "logits":
             found = in_chunks(run, images)
-            metrics[f"{name}_same_class"] = round(float(np.mean(found.argmax(-1) == right.argmax(-1))), 6)
+            metrics[f"{name}_same_class"] = pictures.equal(
+                *(pictures.chosen(scores, wanted) for scores in (found, right))
+            )
             if wanted is not None:
-                metrics[f"{name}_accuracy"] = round(pictures.accuracy(found, wanted), 6)
+                metrics[f"{name}_accuracy"] = pictures.accuracy(found, wanted)
     return metrics
 
 
 def _difference(run: Runnable, images: Tensor, right: Tensor) -> float:
-    """The largest absolute difference, over batches of 1, of 3 and of up to 16 rows."""
-    found = [np.abs(in_chunks(run, images, size) - right).max() for size in (*BATCHES, CHUNK)]
-    return float(max(found))
+    """The largest absolute difference, over batches of several sizes; NaN where anything is none."""
+    filled = np.arange(max(len(images), CHUNK)) % len(images)
+    found = [np.abs(in_chunks(run, images[filled], size) - right[filled]).max() for size in (*BATCHES, CHUNK)]
+    return float(np.max(found))
 
 
 def in_chunks(run: Runnable, images: Tensor, size: int = CHUNK) -> Tensor:

@@ -24,7 +24,7 @@ from runners import cli
 from runners.exporting import folder as folders
 from runners.exporting import pictures
 from runners.exporting.folder import INPUT, Exported, Runnable
-from runners.exporting.pictures import Tensor
+from runners.exporting.pictures import Labels, Tensor
 from schema.diagnostics import Diagnostic, RecipeError
 from schema.files import write_json
 
@@ -45,7 +45,7 @@ class Scorer(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Errors: RecipeError R0591, R0593, R0596."""
+    """The command line. Errors: RecipeError R0582, R0591, R0593, R0596."""
     options = _parse(argv)
     exported = folders.read(options.export)
     if "onnx" not in exported.files:
@@ -129,7 +129,7 @@ def _size(file: Path) -> int:
 
 
 def compare(before: Runnable, after: Runnable, data: Path, exported: Exported) -> dict[str, float]:
-    """What the same rows give before and after."""
+    """What the same rows give before and after. Errors: RecipeError R0582 where that is no number."""
     rows = pictures.read_rows(data, None)
     scorers = [_scorer(exported, rows, data) for _ in range(2)]  # before and after
     far = 0.0
@@ -137,13 +137,17 @@ def compare(before: Runnable, after: Runnable, data: Path, exported: Exported) -
         seen = list(pictures.fitted(rows[begin : begin + CHUNK], data, exported.looks))
         images = pictures.tensors(seen, exported.looks)
         old, new = before(images), after(images)
-        far = max(far, float(np.abs(old - new).max()))
+        far = float(np.maximum(far, np.abs(old - new).max()))  # which keeps what is no number
         for scorer, result in zip(scorers, (old, new), strict=True):
             scorer.add(result)
+    if not np.isfinite(far):
+        message = f"the 8-bit file differs from its original by {far} on rows of {data}"
+        help = "write `method: int8-dynamic`, which finds ranges while it runs, or leave this export in float32"
+        raise RecipeError([Diagnostic("R0582", message, help)])
     found: dict[str, float] = {"rows": len(rows), "max_difference": float(f"{far:.3g}")}
     if exported.output == "logits":
         old, new = (scorer.chosen for scorer in scorers if isinstance(scorer, Classes))
-        found["same_class"] = round(float(np.mean(old == new)), 6)
+        found["same_class"] = pictures.equal(old, new)
     for when, scorer in zip(("before", "after"), scorers, strict=True):
         found |= {f"{name}_{when}": value for name, value in scorer.metrics().items()}
     return found
@@ -160,26 +164,22 @@ def _scorer(exported: Exported, rows: Sequence[dict[str, Any]], data: Path) -> S
 class Classes:
     """The accuracy of logits; nothing of other outputs, or of rows without labels."""
 
-    def __init__(self, wanted: Sequence[int] | None) -> None:
+    def __init__(self, wanted: Labels | None) -> None:
         self.wanted = wanted
         self.parts: list[Any] = []
 
     def add(self, result: Tensor) -> None:
         """The logits [B, classes] of the rows that follow."""
-        self.parts.append(result.argmax(-1))
+        self.parts.append(pictures.chosen(result, self.wanted))
 
     @property
     def chosen(self) -> Any:
-        """The likeliest class of each row."""
+        """The class of each row, or which classes it has."""
         return np.concatenate(self.parts)
 
     def metrics(self) -> dict[str, float]:
         """The accuracy."""
-        return (
-            {}
-            if self.wanted is None
-            else {"accuracy": round(float(np.mean(self.chosen == np.asarray(self.wanted))), 6)}
-        )
+        return {} if self.wanted is None else {"accuracy": pictures.equal(self.chosen, self.wanted)}
 
 
 if __name__ == "__main__":

@@ -55,9 +55,14 @@ def read(folder: Path) -> Report | None:
     return Report(documents[0], tuple(_all(documents, "before")), tuple(_all(documents, "after")))
 
 
+def told(path: Path) -> bool:
+    """Whether a file of a work folder is what a trainer has told."""
+    return path.name.startswith(NAME) and path.name.endswith(ENDING)
+
+
 def _files(folder: Path) -> list[Path]:
     """That of the first process comes first."""
-    return sorted(folder.glob(f"{NAME}*{ENDING}"), key=lambda path: (len(path.name), path.name))
+    return sorted(filter(told, folder.glob(f"{NAME}*")), key=lambda path: (len(path.name), path.name))
 
 
 def _all(documents: list[dict[str, Any]], when: str) -> Iterator[Difference]:

@@ -16,6 +16,8 @@ from schema.digests import Digest
 from schema.files import read_json, remove, write_json
 
 RECORD = "action.json"
+KEPT = "kept"
+"""What a launch keeps here it finds again when it goes on."""
 FORMAT = 1
 
 

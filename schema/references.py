@@ -10,8 +10,8 @@ from itertools import pairwise
 from schema.context import Context
 from schema.datasets.okvqa import Okvqa
 from schema.diagnostics import Diagnostic, Span
-from schema.stage import Use
-from schema.stages import Prepare, Synthesize
+from schema.stage import Stage, Use
+from schema.stages import Merge, Prepare, Synthesize
 
 
 def names_are_apart(context: Context) -> Iterator[Diagnostic]:
@@ -46,7 +46,7 @@ def references_fit(context: Context) -> Iterator[Diagnostic]:
             wanted = " or ".join(a for a in use.accepts if a not in ("models", "datasets"))
             message = f"`{use.name}` hands over {_article(stage.gives)}, and `{name}` wants {_article(wanted)}"
             places = (place(context, name, use), stage_place(context, use.name))
-            yield Diagnostic("R0204", message, _stage_that_gives(context, use), places)
+            yield Diagnostic("R0204", message, _merged(context, stage, use) or _stage_that_gives(context, use), places)
         elif isinstance(stage, Prepare):
             yield from _no_rows(context, name, use, stage)
         elif isinstance(stage, Synthesize) and use.split != "train":
@@ -129,6 +129,17 @@ _KINDS: dict[str, str] = {
     "rows": "prepare",
     "student": "distill",
 }
+
+
+def _merged(context: Context, stage: Stage, use: Use) -> str | None:
+    """What to write for an adapter where a model is wanted."""
+    if stage.gives != "adapter" or "model" not in use.accepts:
+        return None
+    stages = context.recipe.stages.items()
+    merges = [name for name, other in stages if isinstance(other, Merge) and other.adapter == use.name]
+    if merges:
+        return "write " + " or ".join(f"`{name}`" for name in merges)
+    return f"add `{use.name}-merged: {{kind: merge, adapter: {use.name}}}`, and write `{use.name}-merged`"
 
 
 def _stage_that_gives(context: Context, use: Use) -> str:

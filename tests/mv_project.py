@@ -41,7 +41,7 @@ ENGINE = """() {{
       cd - > {control}/null ;;
     infer)
       before=; for last; do [ "$before" != --val_dataset ] || data=$last; before=$last; done
-      sed 's/}}$/, "response": 1}}/' "$data" > "$RECIPE_OUT/raw.jsonl" ;;
+      sed 's/}}$/, "response": 1}}/' "$data" > "$RECIPE_OUT/kept/raw.jsonl" ;;
   esac
 }}"""
 ROOT_STAGES = """\

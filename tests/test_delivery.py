@@ -1,8 +1,7 @@
-"""What follows training, without torch: pictures, smaller numbers, times, and the command of TensorRT."""
+"""What follows training, without torch: pictures, smaller numbers, and the command of TensorRT."""
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -95,6 +94,45 @@ def test_integers_keep_the_classes_and_say_what_they_cost(method, export, rows, 
     assert (again.files, again.classes) == ({"onnx": "model.onnx"}, CLASSES)
 
 
+def test_what_is_no_number_after_quantisation_is_refused(export, rows, tmp_path):
+    """In a later chunk of rows, where a maximum of Python's forgets it."""
+    exported = folders.read(export)
+    calls = []
+
+    def broken(images):
+        calls.append(len(images))
+        return np.full((len(images), 2), 1 if len(calls) == 1 else np.nan, dtype=np.float32)
+
+    with pytest.raises(RecipeError) as caught:
+        quantize.compare(folders.onnx(export / "model.onnx"), broken, rows, exported)
+    assert len(calls) > 1
+    assert caught.value.diagnostics[0].code == "R0582"
+
+
+def test_an_export_of_any_number_of_classes_is_scored_by_them(export, rows, tmp_path):
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    several = [line | {"label": [line["label"]] if number else []} for number, line in enumerate(lines)]
+    rows.write_text("".join(json.dumps(line) + "\n" for line in several))
+    argv = ["--export", str(export), "--method", "int8-dynamic", "--check", str(rows), "--to", str(tmp_path / "out")]
+    assert quantize.main(argv) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
+    assert metrics["same_class"] == 1
+    assert metrics["accuracy_before"] == metrics["accuracy_after"] == 0.95  # all but the row without classes
+
+
+def test_each_size_of_batch_is_compared_whatever_there_are_of_rows():
+    from runners import export
+
+    sizes = []
+
+    def run(images):
+        sizes.append(len(images))
+        return images + (np.nan if len(images) == 3 else 0)
+
+    assert np.isnan(export._difference(run, np.ones((1, 2), np.float32), np.ones((1, 2), np.float32)))
+    assert {1, 3, 16} <= set(sizes)
+
+
 def test_the_same_rows_give_the_same_integers(export, rows, tmp_path):
     argv = ["--export", str(export), "--method", "int8-static", "--calibration", str(rows)]
     for name in ("first", "second"):
@@ -111,7 +149,7 @@ def test_an_export_without_onnx_is_not_quantised(export, tmp_path):
 
 
 def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
-    argv = ["--export", str(export), "--data", str(rows), "--batch_sizes", "1", "32", "--repeats", "4"]
+    argv = ["--export", str(export), "--data", str(rows), "--batch_sizes", "32", "1", "--repeats", "4"]
     assert benchmark.main([*argv, "--threads", "1", "--to", str(tmp_path / "out")]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_bytes())
     assert set(metrics) == {"onnx", "machine"}
@@ -126,52 +164,6 @@ def test_an_export_is_measured_at_each_batch_size(export, rows, tmp_path):
         assert all(float(value) > 0 for _, *values in lines for value in values)
 
 
-def test_times_are_those_of_batches_after_the_warm_up(monkeypatch):
-    now, sizes, taken = [0.0], [], iter((9.0, 9.0, 0.01, 0.02, 0.03, 0.04, 0.1))
-    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: now[0])
-
-    def batch(size):
-        sizes.append(size)
-        now[0] += next(taken)
-        return 3 * size
-
-    found = benchmark.measure(batch, 4, warmup=2, repeats=5)
-    assert sizes == [4] * 7
-    assert found.latency_p50_ms == pytest.approx(30)
-    assert found.latency_p95_ms == pytest.approx(40 + 0.8 * 60)  # between the last two of five
-    assert found.samples_per_second == pytest.approx(5 * 4 / 0.2)
-    assert found.tokens_per_second == pytest.approx(3 * found.samples_per_second)
-
-
-def test_the_peak_of_memory_begins_anew_with_each_size():
-    """On Linux; elsewhere a process knows its peak since the start only."""
-    benchmark.forget_peak(gpu=False)
-    before = benchmark.peak(gpu=False)
-    np.ones(30_000_000).sum()  # 240 MB
-    assert benchmark.peak(gpu=False) - before > 200_000_000
-    if Path("/proc/self/clear_refs").exists():
-        benchmark.forget_peak(gpu=False)
-        assert benchmark.peak(gpu=False) - before < 100_000_000
-
-
-def test_pictures_are_stretched_or_cropped():
-    picture = Image.new("RGB", (40, 20), "red")
-    picture.paste("blue", (15, 0, 25, 20))
-    stretched = pictures.fit(picture, Looks((10, 10), (0, 0, 0), (1, 1, 1)))
-    cropped = pictures.fit(picture, Looks((10, 10), (0, 0, 0), (1, 1, 1), "crop"))
-    assert stretched.size == cropped.size == (10, 10)
-    assert stretched.getpixel((0, 5)) == (255, 0, 0)
-    assert cropped.getpixel((5, 5)) == (0, 0, 255)
-    assert sum(cropped.getpixel((x, 5)) == (0, 0, 255) for x in range(10)) == 4  # of 10, and 2 that blend
-
-
-def test_pixels_become_numbers_as_the_export_wants_them():
-    tensor = pictures.tensors([Image.new("RGB", (SIDE, SIDE), (255, 0, 51))], LOOKS)
-    assert tensor.shape == (1, 3, SIDE, SIDE)
-    assert tensor.dtype == np.float32
-    assert tensor[0, :, 0, 0] == pytest.approx([1, -1, -0.6])
-
-
 @pytest.mark.parametrize("images", [[], ["a.png", "b.png"]])
 def test_a_row_without_one_picture_is_refused_with_its_place(images, tmp_path):
     good = {"messages": [], "images": ["a.png"]}
@@ -180,13 +172,6 @@ def test_a_row_without_one_picture_is_refused_with_its_place(images, tmp_path):
     with pytest.raises(RecipeError) as caught:
         pictures.read_rows(tmp_path / "rows.jsonl", None)
     assert (caught.value.diagnostics[0].code, caught.value.diagnostics[0].spans[0].line) == ("R0591", 2)
-
-
-def test_labels_are_numbers_or_names_of_classes():
-    rows = [{"label": 1}, {"label": "dark"}]
-    assert pictures.labels(rows, CLASSES) == [1, 0]
-    assert pictures.labels([*rows, {"label": "green"}], CLASSES) is None
-    assert pictures.labels([{}], CLASSES) is None
 
 
 def test_the_command_of_tensorrt_has_the_three_batches():

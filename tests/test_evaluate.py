@@ -58,11 +58,17 @@ def test_only_the_metrics_that_are_asked_for(tmp_path):
     assert sorted(metrics) == ["f1_macro", "f1_micro", "f1_weighted", "rows", "unparsed"]
 
 
-def test_named_classes_keep_their_order_and_count_without_rows(tmp_path):
+def test_named_classes_keep_their_order_and_average_where_they_occur(tmp_path):
+    """A class that a small split lacks keeps no model from a macro average of 1, as in the scores of students."""
     (tmp_path / "classes.json").write_text('["c", "b", "a", "z"]')
     metrics, report = score(tmp_path, PAIRS, "--classes", str(tmp_path / "classes.json"))
     assert report["classes"]["z"]["rows"] == 0
-    assert metrics["recall_macro"] == pytest.approx((2 / 3 + 1 / 2) / 4, abs=1e-6)
+    assert metrics["recall_macro"] == pytest.approx((2 / 3 + 1 / 2) / 3, abs=1e-6)
+    assert score(tmp_path, [*PAIRS, ("a", "z")], "--classes", str(tmp_path / "classes.json"))[0][
+        "precision_macro"
+    ] == pytest.approx((2 / 3 + 1 / 2 + 0 + 0) / 4, abs=1e-6)
+    perfect, _ = score(tmp_path, [("a", "a"), ("b", "b")], "--classes", str(tmp_path / "classes.json"))
+    assert {value for name, value in perfect.items() if "_" in name} == {1.0}
     (tmp_path / "classes.json").write_text('["a", "b"]')
     with pytest.raises(RecipeError) as caught:
         score(tmp_path, PAIRS, "--classes", str(tmp_path / "classes.json"))

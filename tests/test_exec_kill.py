@@ -92,6 +92,19 @@ def test_training_is_over_and_the_script_can_leave_it_out(tmp_path: Path, unbrok
         finished_well(project, unbroken)
 
 
+def test_what_is_half_done_goes_and_what_is_kept_stays(tmp_path: Path, unbroken: dict[str, bytes]) -> None:
+    """An engine refuses to merge into a folder that is there, or takes it for finished."""
+    begins = 'mkdir "$RECIPE_OUT/merged"\nmkdir -p "$RECIPE_OUT/kept"\n'
+    begins += 'echo begun >> "$RECIPE_OUT/kept/notes"\ncp "$RECIPE_OUT/kept/notes" {control}\n'
+    script = TRAIN.replace("python -S", f"{begins}python -S")
+    with cleaned_up(make(tmp_path, script=script)) as project:
+        process = held_at(project, "step-3")
+        process.kill()
+        process.wait()
+        goes_on(project, "checkpoint-2", unbroken)
+        assert (project.control / "notes").read_text() == "begun\nbegun\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_exec_gets_a_signal(project: Project, unbroken: dict[str, bytes], number: signal.Signals) -> None:
     process = held_at(project, "step-3")

@@ -150,7 +150,7 @@ stages:
     for planned in plan.stages:
         stage = compiled.load(folder / planned.name)
         told = launched(stage, {"RECIPE_OUT": "out", "PATH": os.environ["PATH"]})
-        commands = planned.launch.commands
+        commands = planned.launch.written
         assert [argv[: len(c.program)] for argv, c in zip(told["argv"], commands, strict=True)] == [
             list(c.program) for c in commands
         ]

@@ -240,3 +240,19 @@ def test_no_predictions(tmp_path):
     with pytest.raises(RecipeError) as caught:
         tags.read(tmp_path / "test.jsonl", CLASSES)
     assert caught.value.diagnostics[0].code == "R0654"
+
+
+def test_thresholds_of_many_rows_take_little_memory():
+    """A table of all rows against all thresholds would be 1.6 GB."""
+    import tracemalloc
+
+    import numpy
+
+    dice = numpy.random.default_rng(0)
+    actual, scores = dice.random((40_000, 1)) < 0.3, dice.random((40_000, 1)).round(6)
+    table = thresholds.Table("rows.jsonl", ("cat",), [], actual, scores)
+    tracemalloc.start()
+    thresholds.best(table)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * 2**20

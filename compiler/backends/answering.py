@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compiler.backends import ms_swift
 from compiler.backends.fields import own_environment, picture_folder, without_nulls
-from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
+from compiler.plan import KEPT, Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Predict
 
 
@@ -29,7 +29,7 @@ def _transformers(plan: Plan, planned: StagePlan) -> Launch:
         "returned": stage.returned,
         "length_penalty": stage.length_penalty,
         **_sampling(plan, stage),
-        "work": OutputPath("answers.jsonl"),
+        "work": OutputPath(f"{KEPT}/answers.jsonl"),
         "to": OutputPath("result"),
     }
     command = Command(("python", "-m", "runners.predict"), without_nulls(options))
@@ -52,7 +52,7 @@ def _vllm(plan: Plan, planned: StagePlan) -> Launch:
         "gpu_memory_utilization": stage.gpu_memory,
         "max_num_seqs": stage.max_concurrent,
         "max_num_batched_tokens": stage.max_batched_tokens,
-        "work": OutputPath("answers.jsonl"),
+        "work": OutputPath(f"{KEPT}/answers.jsonl"),
         "to": OutputPath("result"),
     }
     command = Command(("python", "-m", "runners.predict.vllm"), without_nulls(options))

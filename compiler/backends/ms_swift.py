@@ -19,7 +19,7 @@ from compiler.backends.ms_swift_training import (
     training_launch,
     training_options,
 )
-from compiler.plan import Command, InputPath, Launch, Output, OutputPath, Plan, StagePlan, Value
+from compiler.plan import KEPT, Command, InputPath, Launch, Output, OutputPath, Plan, Rest, StagePlan, Value
 from schema.stages import Classify, Merge, Predict
 from schema.training import SupervisedStage, TrainingStage
 
@@ -108,7 +108,13 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
     adapter = used is not None and used.gives == "adapter"
     classifier = recipe.classifier(stage.model)
     data = InputPath("data", planned.input("data").path)
+    classes = InputPath("classes", planned.input("classes").path)
     generating = classifier is None
+    block = stage.batch * -(-1000 // stage.batch)  # whole batches, whatever the block
+    # Drawn answers are others when the engine begins in the middle.
+    goes_on = not generating or stage.temperature == 0
+    raw = OutputPath(f"{KEPT}/raw.jsonl" if goes_on else "raw.jsonl")
+    rest = Rest(data, "rest.jsonl")
     options: dict[str, Value | None] = {
         "model": InputPath("base", planned.input("base").path)
         if adapter
@@ -117,7 +123,7 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         **identity_of(model, classifier),
         "torch_dtype": model.spec.dtype,
         "attn_impl": model.attention,
-        "val_dataset": data,
+        "val_dataset": rest if goes_on else data,
         "max_length": stage.max_length,
         "truncation_strategy": "delete",
         "max_new_tokens": stage.max_new_tokens if generating else None,
@@ -125,28 +131,32 @@ def predict(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ...]]
         "top_p": stage.top_p if generating else None,
         "top_k": 50 if generating else None,
         "max_batch_size": stage.batch,
-        "write_batch_size": stage.batch * -(-1000 // stage.batch),  # whole batches, whatever the chunk
+        "write_batch_size": block,
         "seed": recipe.seed,
         "data_seed": recipe.seed,
         **INFER_DEFAULTS,
         **_probabilities(classifier),
-        "result_path": OutputPath("raw.jsonl"),
+        "result_path": raw,
     }
     infer = Command(("swift", "infer"), without_nulls(options), (ENGINE, "infer"), stage.engine.args)
     collect = Command(
         ("python", "-m", "runners.collect", "predictions"),
         {
-            "raw": OutputPath("raw.jsonl"),
+            "raw": raw,
             "data": data,
             "to": OutputPath("result"),
-            "classes": InputPath("classes", planned.input("classes").path),
+            "classes": classes,
             "parse": stage.parse,
         },
     )
     env = environment(plan, planned, model)
     if recipe.hardware.gpus > 1:
         env["NPROC_PER_NODE"] = str(recipe.hardware.gpus)
-    launch = Launch((infer, collect), env, runners=("runners.collect",))
+    left = Command(
+        ("python", "-m", "runners.unanswered"),
+        {"raw": raw, "data": data, "classes": classes, "every": block, "to": rest},
+    )
+    launch = Launch((infer, collect), env, runners=("runners.collect",), rest=left if goes_on else None)
     return launch, (Output("predictions.jsonl"),)
 
 

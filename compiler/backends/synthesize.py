@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compiler.backends.answering import loaded
 from compiler.backends.fields import own_environment, without_nulls
-from compiler.plan import Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
+from compiler.plan import KEPT, Command, FilePath, InputPath, Json, Launch, Output, OutputPath, Plan, StagePlan, Value
 from schema.stages import Synthesize
 
 TEMPLATES = ("prompt", "ask", "teach", "per_question", "max_relations", "batch", "max_new_tokens")
@@ -22,7 +22,7 @@ def synthesize(plan: Plan, planned: StagePlan) -> tuple[Launch, tuple[Output, ..
         "data": InputPath("data", planned.input("data").path),
         "held_out": held_out,
         "config": FilePath("synthesize", f"{plan.pipeline}/{planned.name}.synthesize.json"),
-        "work": OutputPath("paths.jsonl"),
+        "work": OutputPath(f"{KEPT}/paths.jsonl"),
         "to": OutputPath("result"),
     }
     config: dict[str, Json] = {name: getattr(stage, name) for name in TEMPLATES}

@@ -91,7 +91,7 @@ def _stage_document(plan: Plan, stage: StagePlan) -> dict[str, Any]:
         "hands_over": [f"{stage.out}/{output.name}" for output in stage.outputs],
         "fields": stage.stage.model_dump(mode="json", by_alias=True),
         "script": f"{plan.pipeline}/{stage.name}.sh",
-        "commands": [" ".join(words(command)) for command in stage.launch.commands],
+        "commands": [" ".join(words(command)) for command in stage.launch.written],
     }
 
 
@@ -177,7 +177,7 @@ def _commands(console: Console, plan: Plan) -> None:
 
     for stage in plan.stages:
         console.print(f"\n[bold]{stage.name}[/bold]  {plan.pipeline}/{stage.name}.sh")
-        for command in stage.launch.commands:
+        for command in stage.launch.written:
             console.print(Syntax(" \\\n  ".join(words(command)), "bash", background_color="default"))
 
 

@@ -9,7 +9,18 @@ from typing import Any
 from compiler.diff.model import ABSENT, FileChange, OptionChange
 from compiler.diff.stages import same
 from compiler.ignored import IGNORED_ENVIRONMENT, IGNORED_OPTIONS
-from compiler.plan import Command, FilePath, InputPath, Json, OutputPath, Plan, ResumedModel, ResumePath, StagePlan
+from compiler.plan import (
+    Command,
+    FilePath,
+    InputPath,
+    Json,
+    OutputPath,
+    Plan,
+    Rest,
+    ResumedModel,
+    ResumePath,
+    StagePlan,
+)
 from compiler.render import pretty
 from compiler.render.dvc import pipeline_yaml
 from schema.signature import load
@@ -68,7 +79,7 @@ def _plain(plan: Plan, value: Any) -> Json:
             return path.removeprefix(f"{plan.pipeline}/")
         case OutputPath(path):
             return f"$RECIPE_OUT/{path}"
-        case ResumedModel(model):
+        case ResumedModel(model) | Rest(model):
             return _plain(plan, model)
         case ResumePath():
             return "$RECIPE_RESUME"

@@ -15,7 +15,7 @@ from compiler.importing.fields import draft_value, field_of, gpus_in
 from compiler.importing.left import Given, Left, is_secret
 from compiler.importing.options import typed
 from compiler.importing.stages import Built
-from compiler.plan import Command, InputPath, Plan, ResumedModel, StagePlan, Value, is_place
+from compiler.plan import Command, InputPath, Plan, Rest, ResumedModel, StagePlan, Value, is_place
 from compiler.render.script import plain
 from schema.signature import FIELDS, RENAMED, near, resolve
 from schema.signature.recorded import Option
@@ -229,7 +229,7 @@ def _text(value: Any) -> str:
     match value:
         case tuple():
             return " ".join(_text(item) for item in value)
-        case ResumedModel(model):
+        case ResumedModel(model) | Rest(model):
             return _text(model)
         case InputPath(_, path, suffix):
             return path + suffix

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from compiler.backends.older import OLDER
 from compiler.plan import Command, Json, Plan, StagePlan, Value, is_place
 from schema.diagnostics import Diagnostic, Span
 from schema.signature import FIELDS, PLUGINS, Problem, Signature, check_options, check_rules, load, resolve
@@ -90,13 +91,27 @@ def _contradiction(plan: Plan, stage: StagePlan, command: Command, signature: Si
 
 def _diagnostic(plan: Plan, stage: StagePlan, command: Command, problem: Problem) -> Diagnostic:
     program = " ".join(command.program)
+    help = problem.help
+    if problem.option in command.options and problem.kind != "rule" and (older := _older(command)):
+        help = (
+            f"the release of the engine in `{older}` is older: name another toolchain, where it runs the model, "
+            f"or leave out what says this of `kind: {stage.kind}`"
+        )
     return Diagnostic(
         CODES.get(problem.kind, "R0402"),
         problem.message if problem.message.startswith(program) else f"{program}: {problem.message}",
-        problem.help,
+        help,
         (_place(plan, stage, command, problem.option),),
         problem.severity,
     )
+
+
+def _older(command: Command) -> str | None:
+    """The toolchain of a command whose engine is older than that which the backends write for."""
+    match command.signature:
+        case (engine, _, within) if (within, engine) in OLDER:
+            return within
+    return None
 
 
 def _place(plan: Plan, stage: StagePlan, command: Command, option: str) -> Span:

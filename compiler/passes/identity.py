@@ -18,6 +18,7 @@ from compiler.plan import (
     Json,
     OutputPath,
     Plan,
+    Rest,
     ResumedModel,
     ResumePath,
     StagePlan,
@@ -130,8 +131,8 @@ def _plain(value: Any) -> Json:
             return [_plain(item) for item in value]
         case InputPath(role, _, suffix):
             return {"input": role, **({"suffix": suffix} if suffix else {})}
-        case ResumedModel(model):
-            return _plain(model)
+        case ResumedModel(given) | Rest(given):
+            return _plain(given)
         case FilePath(name):
             return {"file": name}
         case OutputPath() | ResumePath() | Variable():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from compiler.attention import attention
+from compiler.attention import EAGER_ONLY, attention
 from compiler.plan import Plan, ResolvedModel, StagePlan
 from schema.diagnostics import Diagnostic
 from schema.models import TINY, ModelSpec
@@ -44,7 +44,7 @@ def models(plan: Plan) -> Plan:
         found = _resolve(plan, name, spec)
         if isinstance(found, ResolvedModel):
             resolved[name] = found
-            wrong += _fetched(plan, found)
+            wrong += (*_fetched(plan, found), *_no_kernel(plan, found))
         else:
             wrong += found
     stages = tuple(_with_model(stage, recipe, resolved) for stage in plan.stages)
@@ -101,6 +101,14 @@ def _fetched(plan: Plan, model: ResolvedModel) -> Iterator[Diagnostic]:
         )
         help = f"put the files of `{tokenizer}` into a folder of that path in the project: the engine then downloads nothing"
         yield replace(_error(plan, "R0344", message, help, model.name, "id"), severity="warning")
+
+
+def _no_kernel(plan: Plan, model: ResolvedModel) -> Iterator[Diagnostic]:
+    """R0346: a kernel that the model's own code does not declare."""
+    asked = model.spec.attention
+    if model.type in EAGER_ONLY and asked not in ("auto", "eager"):
+        message = f"the code of `{model.type}` declares no `{asked}`, and transformers refuses to load it with that"
+        yield _error(plan, "R0346", message, "write `attention: eager`, or leave it out", model.name, "attention")
 
 
 def _error(plan: Plan, code: str, message: str, help: str, model: str, field: str) -> Diagnostic:

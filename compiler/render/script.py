@@ -15,6 +15,7 @@ from compiler.plan import (
     OutputPath,
     Place,
     Plan,
+    Rest,
     ResumedModel,
     ResumePath,
     Scalar,
@@ -63,7 +64,7 @@ def script(plan: Plan, stage: StagePlan) -> str:
     # An engine is held to its plan; our own trainer reads it as it is, and has no options of its own.
     if any(command.trains and command.signature and not unwatched(command) for command in stage.launch.commands):
         lines += [f"export {PLAN}={shlex.quote(f'{plan.pipeline}/{stage.name}.json')}\n"]
-    for command in stage.launch.commands:
+    for command in stage.launch.written:
         odd = [
             v.model.path for v in command.options.values() if isinstance(v, ResumedModel) and not _bare(v.model.path)
         ]
@@ -143,7 +144,7 @@ def _word(value: Scalar | Place) -> str:
             return shlex.quote(path + suffix)
         case FilePath(_, path):
             return shlex.quote(path)
-        case OutputPath(path):
+        case OutputPath(path) | Rest(_, path):
             return f'"$RECIPE_OUT/{path}"'
         case Variable(name):
             return f'"${name}"'

@@ -18,5 +18,5 @@ python -m runners.synthesize \
   --data outputs/okvqa-entity-path/data/train.jsonl \
   --held_out outputs/okvqa-entity-path/data/validation.jsonl \
   --config pipelines/okvqa-entity-path/paths.synthesize.json \
-  --work "$RECIPE_OUT/paths.jsonl" \
+  --work "$RECIPE_OUT/kept/paths.jsonl" \
   --to "$RECIPE_OUT/result"

@@ -11,6 +11,13 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/quickstart/data
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/quickstart/data/validation.jsonl \
+  --classes outputs/quickstart/data/classes.json \
+  --every 1024 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model outputs/quickstart/train/model \
   --model_type qwen2_vl \
@@ -20,7 +27,7 @@ swift infer \
   --problem_type single_label_classification \
   --torch_dtype float32 \
   --attn_impl sdpa \
-  --val_dataset outputs/quickstart/data/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_batch_size 32 \
@@ -43,10 +50,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/quickstart/data/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/quickstart/data/classes.json \

@@ -17,6 +17,9 @@ from runners.exporting.subject import Looks
 from schema.diagnostics import Diagnostic, RecipeError
 
 Tensor = NDArray[np.float32]
+Labels = NDArray[Any]
+"""(rows,) numbers of classes, or (rows, classes) of whether a row has a class, where any number may be right."""
+DIGITS = 6
 
 
 def read_rows(file: Path, count: int | None) -> list[dict[str, Any]]:
@@ -91,10 +94,17 @@ def tensors(seen: Sequence[Any], looks: Looks) -> Tensor:
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)).reshape(-1, *looks.shape)
 
 
-def labels(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> list[int] | None:
-    """The number of each row's class; None where a row has no label that is a class."""
-    found = [_class(row.get("label"), classes) for row in rows]
-    return [number for number in found if number is not None] if None not in found else None
+def labels(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> Labels | None:
+    """The classes of each row; None where a row has no label that is a class, or a list of those."""
+    told = [row.get("label") for row in rows]
+    lists = [label for label in told if isinstance(label, list)]
+    if len(lists) == len(told):
+        several = [[_class(one, classes) for one in label] for label in lists]
+        if any(None in label for label in several):
+            return None
+        return np.array([[number in label for number in range(len(classes))] for label in several])
+    found = [_class(label, classes) for label in told]
+    return np.array(found) if None not in found else None
 
 
 def _class(label: object, classes: Sequence[str]) -> int | None:
@@ -103,6 +113,16 @@ def _class(label: object, classes: Sequence[str]) -> int | None:
     return classes.index(label) if isinstance(label, str) and label in classes else None
 
 
-def accuracy(scores: Tensor, wanted: Sequence[int]) -> float:
-    """The share of rows whose likeliest class is theirs."""
-    return float(np.mean(scores.argmax(axis=-1) == np.asarray(wanted)))
+def chosen(logits: Tensor, like: Labels | None) -> Labels:
+    """The likeliest class of each row, or, where the labels are such, which classes have a probability of one half."""
+    return logits >= 0 if like is not None and like.ndim > 1 else logits.argmax(axis=-1)
+
+
+def equal(one: Labels, other: Labels) -> float:
+    """The share of rows that have the same class, or all the same classes."""
+    return round(float((one == other).reshape(len(one), -1).all(axis=1).mean()), DIGITS)
+
+
+def accuracy(logits: Tensor, wanted: Labels) -> float:
+    """The share of rows whose classes are found."""
+    return equal(chosen(logits, wanted), wanted)

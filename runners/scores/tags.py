@@ -9,7 +9,8 @@ gives the best F1 on the rows of `--thresholds-from`, which must not be among th
 
 Written are metrics.json (flat numbers), report.json (each class, and all metrics at 0.5) and thresholds.json. Accuracy
 counts rows whose classes are all right and no other is found. In the averages over samples a row without classes in which
-none is found has precision, recall and F1 of 1, and one with classes in which none is found has 0. Average precision is
+none is found has precision, recall and F1 of 1, and one with classes in which none is found has 0. Macro averages are over
+all classes, of which one that no row has and in none is found counts as 0. Average precision is
 the area under the steps of the precision-recall curve
 (https://scikit-learn.org/stable/modules/model_evaluation.html#multilabel-ranking-metrics, #precision-recall-f-measure-metrics).
 """

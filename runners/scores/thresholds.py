@@ -59,8 +59,14 @@ def _best(actual: NDArray[Any], scores: NDArray[Any]) -> float:
     values = numpy.unique(scores)
     between = (values[1:] + values[:-1]) / 2
     candidates = numpy.concatenate(([HALF], values[:1], between))
-    found = scores[None, :] >= candidates[:, None]
-    right = (found & actual).sum(axis=1)
-    quality = 2 * right / (found.sum(axis=1) + actual.sum())
+    found, right = (_reaching(of, candidates) for of in (scores, scores[actual]))
+    quality = 2 * right / (found + actual.sum())
     equal = candidates[quality == quality.max()]
     return round(float(equal[numpy.abs(equal - HALF).argmin()]), DIGITS)
+
+
+def _reaching(scores: NDArray[Any], limits: NDArray[Any]) -> NDArray[Any]:
+    """(limits,): how many scores are at least as high as each limit. Sorted, for a table of both is too large."""
+    import numpy
+
+    return len(scores) - numpy.searchsorted(numpy.sort(scores), limits)

@@ -11,6 +11,13 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/animals-lora/trl-smoke/data
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/animals-lora/trl-smoke/data/validation.jsonl \
+  --classes outputs/animals-lora/trl-smoke/data/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model outputs/animals-lora/trl-smoke/merged/model \
   --model_type qwen2_vl \
@@ -18,7 +25,7 @@ swift infer \
   --task_type causal_lm \
   --torch_dtype float32 \
   --attn_impl sdpa \
-  --val_dataset outputs/animals-lora/trl-smoke/data/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_new_tokens 4 \
@@ -45,10 +52,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/animals-lora/trl-smoke/data/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/animals-lora/trl-smoke/data/classes.json \

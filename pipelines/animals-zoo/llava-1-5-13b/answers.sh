@@ -9,6 +9,13 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/animals-zoo/llava-1-5-13b/data/validation.jsonl \
+  --classes outputs/animals-zoo/llava-1-5-13b/data/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model outputs/animals-zoo/llava-1-5-13b/merged/model \
   --model_type llava1_5_hf \
@@ -16,7 +23,7 @@ swift infer \
   --task_type causal_lm \
   --torch_dtype bfloat16 \
   --attn_impl sdpa \
-  --val_dataset outputs/animals-zoo/llava-1-5-13b/data/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_new_tokens 16 \
@@ -43,10 +50,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/animals-zoo/llava-1-5-13b/data/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/animals-zoo/llava-1-5-13b/data/classes.json \

@@ -11,6 +11,13 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/animals-zoo/smoke/data
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/animals-zoo/smoke/data/validation.jsonl \
+  --classes outputs/animals-zoo/smoke/data/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model .recipe/models/tiny--llava1.5-hf \
   --adapters outputs/animals-zoo/smoke/train/model \
@@ -19,7 +26,7 @@ swift infer \
   --task_type causal_lm \
   --torch_dtype float32 \
   --attn_impl sdpa \
-  --val_dataset outputs/animals-zoo/smoke/data/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_new_tokens 4 \
@@ -46,10 +53,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/animals-zoo/smoke/data/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/animals-zoo/smoke/data/classes.json \

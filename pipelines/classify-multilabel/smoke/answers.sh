@@ -11,6 +11,13 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/classify-multilabel/smoke/data
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/classify-multilabel/smoke/data/test.jsonl \
+  --classes outputs/classify-multilabel/smoke/data/classes.json \
+  --every 1024 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model outputs/classify-multilabel/smoke/train/model \
   --model_type qwen2_vl \
@@ -20,7 +27,7 @@ swift infer \
   --problem_type multi_label_classification \
   --torch_dtype float32 \
   --attn_impl sdpa \
-  --val_dataset outputs/classify-multilabel/smoke/data/test.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_batch_size 32 \
@@ -44,10 +51,10 @@ swift infer \
   --load_data_args false \
   --load_args false \
   --top_logprobs 4 \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/classify-multilabel/smoke/data/test.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/classify-multilabel/smoke/data/classes.json \

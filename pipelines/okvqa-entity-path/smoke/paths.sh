@@ -17,5 +17,5 @@ python -m runners.synthesize \
   --data outputs/okvqa-entity-path/smoke/data/train.jsonl \
   --held_out outputs/okvqa-entity-path/smoke/data/validation.jsonl \
   --config pipelines/okvqa-entity-path/smoke/paths.synthesize.json \
-  --work "$RECIPE_OUT/paths.jsonl" \
+  --work "$RECIPE_OUT/kept/paths.jsonl" \
   --to "$RECIPE_OUT/result"

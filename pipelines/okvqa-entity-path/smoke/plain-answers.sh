@@ -25,5 +25,5 @@ python -m runners.predict \
   --temperature 0.0 \
   --top_p 1.0 \
   --seed 42 \
-  --work "$RECIPE_OUT/answers.jsonl" \
+  --work "$RECIPE_OUT/kept/answers.jsonl" \
   --to "$RECIPE_OUT/result"

@@ -23,5 +23,5 @@ python -m runners.predict.vllm \
   --seed 42 \
   --tensor_parallel_size 1 \
   --gpu_memory_utilization 0.9 \
-  --work "$RECIPE_OUT/answers.jsonl" \
+  --work "$RECIPE_OUT/kept/answers.jsonl" \
   --to "$RECIPE_OUT/result"

@@ -25,5 +25,5 @@ python -m runners.predict.vllm \
   --gpu_memory_utilization 0.8 \
   --max_num_seqs 64 \
   --max_num_batched_tokens 8192 \
-  --work "$RECIPE_OUT/answers.jsonl" \
+  --work "$RECIPE_OUT/kept/answers.jsonl" \
   --to "$RECIPE_OUT/result"

@@ -11,6 +11,13 @@ export TOKENIZERS_PARALLELISM=false
 export CUDA_VISIBLE_DEVICES=''
 export ROOT_IMAGE_DIR=outputs/classify/data
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/classify/data/validation.jsonl \
+  --classes outputs/classify/data/classes.json \
+  --every 1002 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model .recipe/models/tiny--qwen2-vl \
   --adapters outputs/classify/train/model \
@@ -21,7 +28,7 @@ swift infer \
   --problem_type single_label_classification \
   --torch_dtype float32 \
   --attn_impl sdpa \
-  --val_dataset outputs/classify/data/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_batch_size 3 \
@@ -44,10 +51,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/classify/data/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/classify/data/classes.json \

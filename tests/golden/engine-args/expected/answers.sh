@@ -9,6 +9,13 @@ export HF_HUB_OFFLINE=1
 export MODELSCOPE_CACHE=.recipe/cache/modelscope
 export TOKENIZERS_PARALLELISM=false
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/engine-args/data/validation.jsonl \
+  --classes outputs/engine-args/data/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model .recipe/models/Qwen--Qwen2.5-0.5B-Instruct \
   --adapters outputs/engine-args/train/model \
@@ -17,7 +24,7 @@ swift infer \
   --task_type causal_lm \
   --torch_dtype bfloat16 \
   --attn_impl sdpa \
-  --val_dataset outputs/engine-args/data/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_new_tokens 64 \
@@ -44,14 +51,14 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl" \
+  --result_path "$RECIPE_OUT/kept/raw.jsonl" \
   --stop_words '
 
 ' END \
   --system=-x
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/engine-args/data/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/engine-args/data/classes.json \

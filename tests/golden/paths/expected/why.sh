@@ -16,5 +16,5 @@ python -m runners.synthesize \
   --data outputs/paths/data/train.jsonl \
   --held_out outputs/paths/data/validation.jsonl \
   --config pipelines/paths/why.synthesize.json \
-  --work "$RECIPE_OUT/paths.jsonl" \
+  --work "$RECIPE_OUT/kept/paths.jsonl" \
   --to "$RECIPE_OUT/result"

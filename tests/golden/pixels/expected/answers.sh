@@ -11,6 +11,13 @@ export TOKENIZERS_PARALLELISM=false
 export MAX_PIXELS=200704
 export MIN_PIXELS=784
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/pixels/data/test.jsonl \
+  --classes outputs/pixels/data/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model .recipe/models/Qwen--Qwen2-VL-2B-Instruct@refs--pr--7 \
   --adapters outputs/pixels/train/model \
@@ -19,7 +26,7 @@ swift infer \
   --task_type causal_lm \
   --torch_dtype bfloat16 \
   --attn_impl sdpa \
-  --val_dataset outputs/pixels/data/test.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_new_tokens 64 \
@@ -46,10 +53,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/pixels/data/test.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/pixels/data/classes.json \

@@ -12,6 +12,13 @@ export MAX_PIXELS=12845056
 export MIN_PIXELS=3136
 export NPROC_PER_NODE=4
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/rlhf/written/validation.jsonl \
+  --classes outputs/rlhf/written/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model .recipe/models/Qwen--Qwen2-VL-7B-Instruct \
   --adapters outputs/rlhf/sharper/model \
@@ -20,7 +27,7 @@ swift infer \
   --task_type causal_lm \
   --torch_dtype bfloat16 \
   --attn_impl sdpa \
-  --val_dataset outputs/rlhf/written/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_new_tokens 64 \
@@ -47,10 +54,10 @@ swift infer \
   --use_hf false \
   --load_data_args false \
   --load_args false \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/rlhf/written/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/rlhf/written/classes.json \

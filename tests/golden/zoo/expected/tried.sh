@@ -12,6 +12,13 @@ export MAX_PIXELS=401408
 export MIN_PIXELS=3136
 export NPROC_PER_NODE=4
 
+python -m runners.unanswered \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
+  --data outputs/zoo/photo-rows/validation.jsonl \
+  --classes outputs/zoo/photo-rows/classes.json \
+  --every 1000 \
+  --to "$RECIPE_OUT/rest.jsonl"
+
 swift infer \
   --model outputs/zoo/folded/model \
   --model_type qwen2_vl \
@@ -21,7 +28,7 @@ swift infer \
   --problem_type multi_label_classification \
   --torch_dtype float32 \
   --attn_impl sdpa \
-  --val_dataset outputs/zoo/photo-rows/validation.jsonl \
+  --val_dataset "$RECIPE_OUT/rest.jsonl" \
   --max_length 2048 \
   --truncation_strategy delete \
   --max_batch_size 8 \
@@ -45,10 +52,10 @@ swift infer \
   --load_data_args false \
   --load_args false \
   --top_logprobs 80 \
-  --result_path "$RECIPE_OUT/raw.jsonl"
+  --result_path "$RECIPE_OUT/kept/raw.jsonl"
 
 python -m runners.collect predictions \
-  --raw "$RECIPE_OUT/raw.jsonl" \
+  --raw "$RECIPE_OUT/kept/raw.jsonl" \
   --data outputs/zoo/photo-rows/validation.jsonl \
   --to "$RECIPE_OUT/result" \
   --classes outputs/zoo/photo-rows/classes.json \
