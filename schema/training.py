@@ -156,16 +156,16 @@ class TrainingEngine(Model):
     """Option → value, checked against the engine's recorded signature."""
 
 
-def by_name(engine: type[Model], names: tuple[str, ...]) -> BeforeValidator:
+def by_name(engine: type[Model], names: tuple[str, ...], others: str = "") -> BeforeValidator:
     """A validator that takes the name of an engine alone, too. The field needs `strict=False`: a validator in front hides
-    from pydantic that the map came from JSON.
+    from pydantic that the map came from JSON. `others` says where engines are named that this field does not know.
     """
 
     def named(value: Any) -> Any:
         if not isinstance(value, str):
             return value
         if value not in names:
-            help = "write " + " or ".join(f"`{name}`" for name in names)
+            help = "write " + " or ".join(f"`{name}`" for name in names) + others
             raise PydanticCustomError("R0103", "there is no engine of this name", {"help": help})
         return {"name": value}
 

@@ -196,6 +196,11 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, bytes):  # text of a column that is not declared as text
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            return None
     if isinstance(value, Decimal | date | time | UUID):  # of databases and parquet; JSON would put them in quotes
         value = str(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -9,9 +9,11 @@ from pydantic import Field
 
 from schema.base import Positive, Reference, default
 from schema.stage import Product, Stage, Use
-from schema.training import EngineArgs
+from schema.training import EngineArgs, by_name
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
+ELSEWHERE = "; vLLM is named by `server: vllm`, or by `backend: vllm`"
+Engine = Annotated[EngineArgs, Field(strict=False), by_name(EngineArgs, ("ms-swift",), ELSEWHERE)]
 
 
 class Deploy(Stage):
@@ -45,7 +47,8 @@ class Deploy(Stage):
     """Tokens of the answer that is asked for."""
     start_timeout: Positive = 600
     """Seconds after which a server that does not answer has failed."""
-    engine: EngineArgs = default(EngineArgs)
+    engine: Engine = default(EngineArgs)
+    """Options of it that the language has no field for."""
 
     @property
     def uses(self) -> tuple[Use, ...]:

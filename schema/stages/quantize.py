@@ -6,13 +6,13 @@ int8: {kind: quantize, model: exported, method: int8-static, data: data.train, c
 qat: {kind: quantize, model: small, method: int8-qat, data: data.train, check: data.validation}
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from schema.base import Model, Positive, Reference, default
 from schema.stage import Product, Stage, Use
-from schema.training import EngineArgs
+from schema.training import EngineArgs, by_name
 
 OF_EXPORTS = ("int8-dynamic", "int8-static")
 """Methods of onnxruntime, for exports; the others are ms-swift's, for models."""
@@ -31,6 +31,9 @@ class AwareTraining(Model):
     """Peak learning rate of a cosine; a tenth of what is recommended for the family when absent."""
     batch: Positive | None = None
     """Examples of a step; what is recommended for the family when absent."""
+
+
+Engine = Annotated[EngineArgs, Field(strict=False), by_name(EngineArgs, ("ms-swift",))]
 
 
 class Quantize(Stage):
@@ -56,7 +59,8 @@ class Quantize(Stage):
     """`STAGE.SPLIT` on which an export or a student is compared before and after."""
     training: AwareTraining | None = Field(None, exclude_if=lambda said: said is None)
     """Of `int8-qat`; three epochs when absent."""
-    engine: EngineArgs = default(EngineArgs)
+    engine: Engine = default(EngineArgs)
+    """Options of it that the language has no field for."""
 
     @property
     def of_export(self) -> bool:
