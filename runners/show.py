@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ def show(folder: Path) -> list[RenderableType]:
         found.append(tags(folder))
     if (folder / "report.json").is_file() and "question_types" in _report(folder):
         found.append(agreement(folder))
-    if "turned_pictures" in (report := read_json(folder / "report.json") or {}) and (said := pictures.lying(report)):
-        found.append(Text(said))
+    if "turned_pictures" in (report := read_json(folder / "report.json") or {}):  # of prepared rows
+        found += map(Text, filter(None, (left_out(report), pictures.lying(report))))
     metrics = read_json(folder / "metrics.json") or {}
     if (folder / "ranks.csv").is_file():
         found.append(plain(metrics))
@@ -51,6 +51,17 @@ def show(folder: Path) -> list[RenderableType]:
     if built := read_json(folder / "export" / "tensorrt.json"):
         found.append(Text(f"TensorRT {built['skipped'] or 'built an engine'}"))
     return found
+
+
+def left_out(report: Mapping[str, Any]) -> str:
+    """A line where rows were left out of what was prepared; empty where all were kept."""
+    refused = report["refused"]
+    if not refused["count"]:
+        return ""
+    first = refused["first"][0]
+    where = f"{first['file']}, line {first['line']}: " if first.get("line", 1) > 1 else ""
+    codes = ", ".join(f"{code} {count} ×" for code, count in refused["reasons"].items())
+    return f"{refused['count']} of {report['read']} rows are left out ({codes}), such as {where}{first['message']}"
 
 
 def _report(folder: Path) -> dict[str, dict[str, dict[str, float]]]:

@@ -125,6 +125,8 @@ def test_everything_that_is_wrong_with_a_folder_at_once(animals):
     assert report["refused"]["reasons"] == {"R0603": 1, "R0604": 4, "R0605": 3}
     assert len(report["refused"]["first"]) == 8
     assert report["ignored_files"] == {".DS_Store": 1}
+    (shown,) = show(animals / "out")
+    assert shown.plain.startswith("8 of 20 rows are left out (R0603 1 ×, R0604 4 ×, R0605 3 ×), such as ")
 
 
 def test_messages_about_pictures_name_no_place_of_this_machine(animals):
