@@ -64,3 +64,10 @@ def test_any_other_loop_is_left_and_told(text):
 def test_what_each_turn_says_is_told_once():
     script = read_script("for x in a b c; do run $x > log; done", "s.sh")
     assert [report.raw for report in script.reports] == ["> log"]
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_a_script_that_ends_anywhere_is_read(text):
+    for end in range(len(text)):
+        read_script(text[:end], "s.sh")
+        read_script(text[:end] + "\n", "s.sh")

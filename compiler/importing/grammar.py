@@ -73,7 +73,9 @@ def for_loop(tokens: Sequence[Token]) -> tuple[str, Sequence[Word], Sequence[Tok
     head = [token for token in tokens[:place] if isinstance(token, Word)]
     while place < len(tokens) and isinstance(tokens[place], Operator) and tokens[place].text in ("\n", ";"):  # type: ignore[union-attr]
         place += 1
-    if len(head) < 4 or head[0].bare != "for" or not re.fullmatch(r"[A-Za-z_]\w*", head[1].raw) or head[2].bare != "in":
+    if place == len(tokens) or len(head) < 4 or (head[0].bare, head[2].bare) != ("for", "in"):
+        return None
+    if not re.fullmatch(r"[A-Za-z_]\w*", head[1].raw):
         return None
     body, last = tokens[place + 1 : -1], tokens[-1]
     bare = [token.bare if isinstance(token, Word) else None for token in (tokens[place], last, *body)]
