@@ -18,13 +18,13 @@ OLDER = {
 }
 """Generation → names of its GPUs; flash-attn 2 has no kernels for these (its README), and none of them computes in bfloat16."""
 NEWER = {
-    "Ampere": r"A100X?|A800|A10G?|A16|A2|A30|A40|(RTX ?)?A([12456]000|4500|5500)|(RTX ?)?30[5-9]0",
+    "Ampere": r"A100X?|A800|A10[GM]?|A16|A2|A30|A40|(RTX ?)?A([12456]000|4500|5500)|(RTX ?)?30[5-9]0",
     "Ada": r"L4|L20|L40[GS]?|(RTX ?)?40[6-9]0D?|RTX ?\d000 ADA",
     "Hopper": r"H20|H100|H200|H800|GH200",
     "Blackwell": r"G?B[123]00|(RTX ?)?50[6-9]0D?|RTX PRO \d000",
 }
 """The same of those that it runs on."""
-USUAL = "P100 V100 2080 A100 A800 A10 A10G A30 A40 A6000 3090 L20 L40 L40S 4090 H20 H100 H200 H800 B200 5090"
+USUAL = "V100 2080 A100 A800 A10 A10G A30 A40 A6000 3090 L20 L40 L40S 4090 H20 H100 H200 H800 B200 5090"
 """Names that a name which is not known may be a slip of."""
 
 
@@ -61,14 +61,18 @@ def generation(hardware: Hardware) -> str | None:
     """
     name = (hardware.gpu or "").upper().replace("_", " ")
     known = {**OLDER, **NEWER}.items()
-    return next((gen for gen, names in known if re.search(rf"\b({names})( ?TI| ?SUPER)?\b", name)), None)
+    return next((gen for gen, names in known if re.search(rf"(?<!BI-)\b({names})( ?TI| ?SUPER)?\b", name)), None)
 
 
 def misspelt(gpu: str) -> str | None:
     """The usual GPU whose name differs in one character from a name that is not known; None for any other free name.
 
-    >>> misspelt("A-100"), misspelt("H10O"), misspelt("NVIDIA V10"), misspelt("MI300X"), misspelt("TPU v5e")
-    ('A100', 'H100', 'V100', None, None)
+    The first letter is no slip: it tells makers and families apart.
+
+    >>> misspelt("A-100"), misspelt("H10O"), misspelt("NVIDIA V10"), misspelt("RTX 4900")
+    ('A100', 'H100', 'V100', '4090')
+    >>> [misspelt(other) for other in ("MI300X", "TPU v5e", "DCU Z100", "K100_AI", "BI-V100", "Kunlun R200", "P800", "T10")]
+    [None, None, None, None, None, None, None, None]
     """
     from rapidfuzz.distance import OSA  # only here: most recipes name a GPU that is known, or none
 
@@ -76,6 +80,6 @@ def misspelt(gpu: str) -> str | None:
         return None
     plain = re.sub(r"[^A-Z0-9 ]|RTX|GTX", "", gpu.upper().replace("_", " "))
     words = [word for word in (*plain.split(), plain.replace(" ", "")) if any(map(str.isdigit, word))]
-    close = [(OSA.distance(word, name), name) for word in words for name in USUAL.split()]
+    close = [(OSA.distance(word, name), name) for word in words for name in USUAL.split() if word[0] == name[0]]
     distance, name = min(close, default=(2, ""))
     return name if distance < 2 else None
