@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from schema import own_code
 from schema.diagnostics import Diagnostic, RecipeError, Span
 from schema.load import Instance, Loaded
 from schema.rewards import FileReward, PathReward
@@ -37,6 +36,8 @@ def _reward(
     root: Path, reward: FileReward | PathReward, named: Span, place: Span, sources: dict[str, str]
 ) -> Iterator[Diagnostic]:
     """What is wrong with the file or function of a reward; `named` is where the recipe names the file."""
+    from schema import own_code  # parses Python, which few recipes bring
+
     file, function = reward.function_of
     written = root / file
     try:
