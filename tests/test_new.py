@@ -53,6 +53,15 @@ def test_a_recipe_of_the_project_goes_before_ours(project: Path) -> None:
     assert (project / "recipes/other.yaml").read_text() == text.replace("name: mine", "name: other")
 
 
+def test_a_path_that_is_not_there_is_not_taken_for_one_of_ours(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        new("mine", Path("old/quickstart.yaml"))
+    assert "old/quickstart.yaml does not exist" in capsys.readouterr().err
+    assert not (project / "recipes").exists()
+
+
 def test_nothing_is_written_over(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     new("mine", Path("quickstart"))
     before = (project / "recipes/mine.yaml").read_bytes()

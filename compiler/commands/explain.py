@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -31,21 +32,21 @@ def explain(
     """Explain a diagnostic (R0301), a field (grpo.batch), an engine's option (lora_rank), or the fields of a recipe."""
     if is_code(what):
         text = guarded(lambda: page(what))
-        _show(text, format, {"page": text})
+        _show(text, format, lambda: {"page": text})
         return
     from compiler.commands import explain_field  # reads the JSON Schema
 
     if not (text := explain_field.page(what)):
         near = explain_field.near(what)
         fail(f"there is no field, kind or code `{what}`" + (f"; did you mean `{near}`?" if near else ""))
-    _show(text, format, explain_field.as_json(what))
+    _show(text, format, lambda: explain_field.as_json(what))
 
 
-def _show(text: str, format: Format, told: dict[str, object]) -> None:
+def _show(text: str, format: Format, told: Callable[[], dict[str, object]]) -> None:
     if format is Format.JSON:
         import json
 
-        print(json.dumps({"format_version": 1, **told}, indent=1, ensure_ascii=False))
+        print(json.dumps({"format_version": 1, **told()}, indent=1, ensure_ascii=False))
     elif sys.stdout.isatty():
         from rich.console import Console  # only a terminal pays for it
         from rich.markdown import Markdown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sysconfig
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -56,18 +57,16 @@ def _with_schema(text: str) -> str:
     """The text, whose first line names the JSON Schema for editors; where there is none yet, it is put beside recipes."""
     if OURS not in text or Path("recipes", OURS).exists():
         return text
-    from schema.jsonschema import text as schema  # imports all models' documentation
-
     beside = Path("recipes", Path(OURS).name)
     if not beside.exists():
-        write_atomically(beside, schema().encode())
+        write_atomically(beside, (files("schema") / beside.name).read_bytes())
     return text.replace(OURS, beside.name)
 
 
 def _origin(source: Path) -> Path:
-    """The recipe to start from: one of the project, else one of ours."""
+    """The recipe to start from: one of the project, else, by its name alone, one of ours."""
     found = located(source)
-    return found if found.exists() else _ours().get(source.stem if source.suffix else str(source), found)
+    return found if found.exists() or len(source.parts) > 1 else _ours().get(source.stem, found)
 
 
 def _ours() -> dict[str, Path]:
